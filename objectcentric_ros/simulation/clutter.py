@@ -1,0 +1,137 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""Dropping items into the tray, the same way for the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from objectcentric_ros.geometry.layout import CellLayout
+from objectcentric_ros.simulation.catalogue import Item
+from objectcentric_ros.simulation.scene import item_body
+
+_FALL_STEPS = 120                                   # simulated steps between two drops
+_SETTLE_STEPS = 400
+_ATTEMPTS = 6
+_MAX_TOP = 0.30                                     # nothing may lie where it would touch the camera at the look pose [m]
+
+
+class ClutterError(RuntimeError):
+    """The items don't fit in the tray."""
+
+
+def drop_clutter(model: mujoco.MjModel, data: mujoco.MjData, items: Sequence[Item], layout: CellLayout,
+                 rng: np.random.Generator) -> None:
+    """Let the items fall into the tray one after the other, and again those that end outside.
+
+    Raises:
+        ClutterError: some items end outside whatever is tried; the message names them.
+    """
+    drop = _Drop(model, data, items, layout, rng)
+    waiting = list(range(len(items)))
+    for _ in range(_ATTEMPTS):
+        drop.park(waiting)
+        while waiting:
+            drop.release(waiting.pop(0))
+            drop.step(_FALL_STEPS, waiting)
+        drop.settle()
+        waiting = [index for index in range(len(items)) if not drop.rests_in_tray(index)]
+        if not waiting:
+            return
+    names = ", ".join(items[index].title for index in waiting)
+    raise ClutterError(f"{len(items)} items don't come to rest in the tray, outside stay: {names}; use fewer items")
+
+
+class _Drop:
+    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, items: Sequence[Item], layout: CellLayout,
+                 rng: np.random.Generator) -> None:
+        self._model, self._data, self._items, self._rng = model, data, items, rng
+        self._tray = layout.tray
+        joints = [model.joint(item_body(index)) for index in range(len(items))]
+        self._qpos = [int(joint.qposadr[0]) for joint in joints]
+        self._dof = [int(joint.dofadr[0]) for joint in joints]
+        self._bodies = [model.body(item_body(index)).id for index in range(len(items))]
+        self._corners = [np.array(np.meshgrid(*[(-e / 2, e / 2) for e in item.size])).reshape(3, -1).T for item in items]
+
+    def park(self, indices: Sequence[int]) -> None:
+        """Put items far below the floor, at rest."""
+        for index in indices:
+            a, d = self._qpos[index], self._dof[index]
+            self._data.qpos[a:a + 7] = [0.0, 0.0, -2.0 - index, 1.0, 0.0, 0.0, 0.0]
+            self._data.qvel[d:d + 6] = 0.0
+
+    def release(self, index: int) -> None:
+        """Put an item over the tray, just above what lies there, in a random orientation."""
+        quaternion = self._rng.normal(size=4)
+        quaternion /= np.linalg.norm(quaternion)
+        rotation = np.zeros(9)
+        mujoco.mju_quat2Mat(rotation, quaternion)
+        corners = self._corners[index] @ rotation.reshape(3, 3).T
+        reach = np.abs(corners[:, :2]).max(axis=0)
+        room = np.maximum(np.asarray(self._tray.inner_size) / 2 - reach - 0.01, 0.0)
+        position = np.asarray(self._tray.centre) + self._rng.uniform(-room, room)
+        floor = self._height_under(position, reach, index)
+        a, d = self._qpos[index], self._dof[index]
+        self._data.qpos[a:a + 3] = [*position, floor - corners[:, 2].min() + 0.01]
+        self._data.qpos[a + 3:a + 7] = quaternion
+        self._data.qvel[d:d + 6] = 0.0
+        mujoco.mj_kinematics(self._model, self._data)
+
+    def step(self, count: int, parked: Sequence[int]) -> None:
+        for done in range(count):
+            mujoco.mj_step(self._model, self._data)
+            if done % 60 == 59:
+                self.park(parked)
+        self.park(parked)
+
+    def settle(self) -> None:
+        """Step until nothing moves, at most 4 s."""
+        for _ in range(5):
+            self.step(_SETTLE_STEPS, ())
+            speeds = [np.abs(self._data.qvel[d:d + 6]).max() for d in self._dof]
+            if not speeds or max(speeds) < 0.05:
+                return
+            # What still rocks or rolls would do so for long: friction of the air that a rigid body simulation lacks.
+            for d in self._dof:
+                self._data.qvel[d:d + 6] *= 0.3
+
+    def rests_in_tray(self, index: int) -> bool:
+        corners = self._world_corners(index)
+        centre = self._data.xpos[self._bodies[index]]
+        return bool(self._tray.contains(centre) and corners[:, 2].max() < _MAX_TOP and centre[2] > 0.0)
+
+    def _height_under(self, position: NDArray[np.float64], reach: NDArray[np.float64], falling: int) -> float:
+        """Top [m] of the items whose footprint may touch the falling item's."""
+        top = self._tray.floor_thickness
+        for index in range(len(self._items)):
+            corners = self._world_corners(index)
+            if index == falling or corners[:, 2].max() < 0:
+                continue
+            low, high = corners[:, :2].min(axis=0), corners[:, :2].max(axis=0)
+            if np.all(low < position + reach) and np.all(high > position - reach):
+                top = max(top, corners[:, 2].max())
+        return top
+
+    def _world_corners(self, index: int) -> NDArray[np.float64]:
+        body = self._bodies[index]
+        return self._corners[index] @ self._data.xmat[body].reshape(3, 3).T + self._data.xpos[body]
+
+

@@ -1,0 +1,167 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""From an item of the catalogue to meshes in metres, cached.
+
+Traps of the libraries that this module takes care of: models are y up, may need a rotation, and get their size from
+the catalogue and not from the file; one file has several materials; texture coordinates start at the bottom.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+from PIL import Image
+
+from objectcentric_ros.paths import cache_dir
+from objectcentric_ros.simulation.catalogue import Item
+from objectcentric_ros.simulation.furniture_library import FurnitureLibrary
+
+RECIPE = 1
+MAX_TEXTURE = 512
+_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+
+
+@dataclass(frozen=True)
+class VisualPart:
+    """The faces of one material.
+
+    Args:
+        vertices: (V, 3) float32 [m], item frame (z up, origin at the centre of the bounding box).
+        faces: (F, 3) int32.
+        uv: (V, 2) float32 texture coordinates from the image's top left, or None.
+        texture: (h, w, 3) uint8 RGB, or None.
+        rgba: (4,) float32 colour, white where a texture gives it.
+    """
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    uv: NDArray[np.float32] | None
+    texture: NDArray[np.uint8] | None
+    rgba: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ItemModel:
+    """What the simulator needs of an item: visual parts, and convex pieces (V, 3) float32 [m] that collide."""
+
+    parts: tuple[VisualPart, ...]
+    convex_pieces: tuple[NDArray[np.float32], ...]
+
+
+def load_item_model(item: Item, cache: Path | None = None) -> ItemModel:
+    """Model of an item; the first call converts it and caches the result by the content of its files.
+
+    Args:
+        item: the item.
+        cache: cache folder; None is ``simulation/items`` in the package's cache folder.
+    """
+    cache = cache or cache_dir() / "simulation" / "items"
+    library = FurnitureLibrary(item.library)
+    try:
+        recipe = (RECIPE, MAX_TEXTURE, library.checksum(item.model), item.size, item.hollow, item.rotation.tolist())
+        folder = cache / f"{item.id}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]}"
+        if not folder.is_dir():
+            _save(_convert(item, library.files(item.model)), folder)
+    finally:
+        library.close()
+    return _load(folder)
+
+
+def _convert(item: Item, files: dict[str, bytes]) -> ItemModel:
+    name = item.model.rpartition("/")[2]
+    scene = trimesh.load(io.BytesIO(files[name]), file_type="obj", resolver=_FileResolver(files), process=False,
+                         split_object=False, group_material=True, skip_materials=False)
+    meshes = [mesh for mesh in (scene.geometry.values() if isinstance(scene, trimesh.Scene) else [scene]) if len(mesh.faces)]
+    to_item = _Z_UP @ item.rotation
+    vertices = [np.asarray(mesh.vertices) @ to_item.T for mesh in meshes]
+    used = np.vstack([v[np.unique(mesh.faces)] for v, mesh in zip(vertices, meshes, strict=True)])
+    low, high = used.min(axis=0), used.max(axis=0)
+    scale = np.asarray(item.size) / np.maximum(high - low, 1e-9)
+    placed = [((v - (low + high) / 2) * scale).astype(np.float32) for v in vertices]
+    parts = tuple(_part(v, mesh) for v, mesh in zip(placed, meshes, strict=True))
+    points = ((used - (low + high) / 2) * scale).astype(np.float64)
+    return ItemModel(parts, (trimesh.convex.convex_hull(points).vertices.astype(np.float32),))
+
+
+def _part(vertices: NDArray[np.float32], mesh: trimesh.Trimesh) -> VisualPart:
+    material = getattr(mesh.visual, "material", None)
+    image = getattr(material, "image", None)
+    uv = getattr(mesh.visual, "uv", None)
+    faces = np.asarray(mesh.faces, dtype=np.int32)
+    if image is not None and uv is not None:
+        image.thumbnail((MAX_TEXTURE, MAX_TEXTURE))
+        flipped = np.asarray(uv, dtype=np.float32) * [1, -1] + [0, 1]
+        return VisualPart(vertices, faces, flipped.astype(np.float32), np.asarray(image.convert("RGB")), np.ones(4, dtype=np.float32))
+    diffuse = getattr(material, "diffuse", None)
+    rgba = np.array([0.7, 0.7, 0.7, 1.0]) if diffuse is None else np.asarray(diffuse, dtype=float) / 255
+    return VisualPart(vertices, faces, None, None, rgba.astype(np.float32))
+
+
+class _FileResolver(trimesh.visual.resolvers.Resolver):
+    """Gives the OBJ loader the material and texture files from memory."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self._files = files
+
+    def get(self, name: str) -> bytes:
+        return self._files[name.strip().lstrip("./")]
+
+    def namespaced(self, namespace: str) -> _FileResolver:
+        return self
+
+    def write(self, name: str, data: bytes) -> None:
+        raise PermissionError("furniture libraries are read only")
+
+    def keys(self) -> list[str]:
+        return list(self._files)
+
+
+def _save(model: ItemModel, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, NDArray] = {}
+    for index, part in enumerate(model.parts):
+        arrays |= {f"vertices{index}": part.vertices, f"faces{index}": part.faces, f"rgba{index}": part.rgba}
+        if part.uv is not None and part.texture is not None:
+            arrays |= {f"uv{index}": part.uv, f"texture{index}": part.texture}
+    arrays |= {f"convex{index}": piece for index, piece in enumerate(model.convex_pieces)}
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent))
+    np.savez(temporary / "model.npz", **arrays)
+    try:
+        os.replace(temporary, folder)           # atomic: another process never sees half a model
+    except OSError:
+        shutil.rmtree(temporary)                # another process was faster
+        if not folder.is_dir():
+            raise
+
+
+def _load(folder: Path) -> ItemModel:
+    with np.load(folder / "model.npz") as arrays:
+        def get(name: str) -> NDArray | None:
+            return arrays[name] if name in arrays.files else None
+        parts = tuple(VisualPart(arrays[f"vertices{i}"], arrays[f"faces{i}"], get(f"uv{i}"), get(f"texture{i}"), arrays[f"rgba{i}"])
+                      for i in range(sum(name.startswith("vertices") for name in arrays.files)))
+        pieces = tuple(arrays[f"convex{i}"] for i in range(sum(name.startswith("convex") for name in arrays.files)))
+    return ItemModel(parts, pieces)
