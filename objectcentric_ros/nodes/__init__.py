@@ -13,4 +13,44 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Thin ROS nodes; the only folder that imports rclpy."""
+"""Thin ROS nodes; the only folder that imports rclpy.
+
+Importing it checks that ROS is here and says what to do when it is not. Submodules without ROS in them (the table of
+nodes) must import on a machine without ROS too, so the check runs where a node module asks for it: `require()`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+_ROS = "source /opt/ros/jazzy/setup.bash on a ROS 2 Jazzy machine, or run `make setup` on any other"
+REMEDIES = {
+    "rclpy": _ROS,
+    "objectcentric_interfaces": "run `colcon build --packages-select objectcentric_interfaces` in the root of the repository and"
+                                " source install/setup.bash, or run `make setup` on a machine without ROS",
+    "tf2_msgs": "run `sudo apt install ros-jazzy-tf2-msgs`, or `make setup` on a machine without ROS",
+    "franka_msgs": "run `sudo apt install ros-jazzy-franka-msgs` (or build franka_ros2), or `make setup` on a machine without ROS",
+}
+
+
+class MissingRosPackage(ImportError):
+    """A ROS package that a node needs is not importable; the message says how to get it."""
+
+
+def require(*packages: str) -> None:
+    """Check that ROS packages are importable.
+
+    Raises:
+        MissingRosPackage: names the first missing package and the command that installs it.
+    """
+    for package in packages:
+        _import(package)
+
+
+def _import(package: str) -> ModuleType:
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        remedy = REMEDIES.get(package, f"run `sudo apt install ros-jazzy-{package.replace('_', '-')}`")
+        raise MissingRosPackage(f"the Python package {package!r} can't be imported ({error}): {remedy}") from error
