@@ -17,7 +17,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,3 +46,14 @@ class Grasp:
     score: float
     method: str
     reason: str = ""
+
+    def to_mapping(self) -> dict[str, Any]:
+        """JSON-ready mapping, as the pick history stores it."""
+        return {"T_base_tcp": self.T_base_tcp.tolist(), "width": float(self.width), "opening": float(self.opening),
+                "approach_distance": float(self.approach_distance), "score": float(self.score), "method": self.method,
+                "reason": self.reason}
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Grasp:
+        """Grasp of such a mapping."""
+        return cls(**{**values, "T_base_tcp": np.asarray(values["T_base_tcp"], dtype=float)})

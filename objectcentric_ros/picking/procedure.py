@@ -1,0 +1,337 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The pick: look, segment, identify, choose, plan, approach, close, lift, verify, place, record."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from objectcentric_ros.gallery.records import AttemptRecord, PickRecord
+from objectcentric_ros.grasping.grasp import Grasp
+from objectcentric_ros.motion.protocols import MotionOutcome
+from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
+from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, Naming, PickPorts, View
+from objectcentric_ros.picking.verification import seen_elsewhere, still_there
+
+PHASES = ("look", "segment", "identify", "choose", "plan", "approach", "close", "lift", "verify", "place", "record")
+GRAVITY = 9.81
+
+
+@dataclass(frozen=True)
+class PickConfig:
+    """How a pick tries.
+
+    Args:
+        max_attempts: looks-and-grasps before the pick gives up.
+        grasps_per_look: grasps that are tried on one view while no motion is found for them.
+        timeout: whole pick [s].
+        look_poses: named arm poses to look from; the second and later ones when the item is not identified.
+        place_pose: named pose above the place bin.
+        min_probability: identification below this is not acted on.
+        held_width: finger opening above which something is held [m].
+        grasp_force: force for light items and items of unknown mass [N].
+        max_force: the most force ever used [N].
+        friction: friction coefficient for the force that a known mass needs.
+        failed_grasp_radius: a grasp this close to a failed one is tried last [m].
+    """
+
+    max_attempts: int = 4
+    grasps_per_look: int = 4
+    timeout: float = 180.0
+    look_poses: tuple[str, ...] = ("look", "look_left", "look_right")
+    place_pose: str = "place"
+    min_probability: float = 0.3
+    held_width: float = 0.002
+    grasp_force: float = 30.0
+    max_force: float = 70.0
+    friction: float = 0.4
+    failed_grasp_radius: float = 0.012
+
+
+@dataclass(frozen=True)
+class PickRequest:
+    """What to pick: an id or title; candidates = ids of what may be in the tray (empty: the whole gallery)."""
+
+    object: str
+    candidates: tuple[str, ...] = ()
+    destination: str = ""
+    max_attempts: int = 0
+
+
+@dataclass
+class Attempt:
+    """One try: what was chosen, how it ended, and how long each phase took [s]."""
+
+    number: int
+    grasp: Grasp | None = None
+    confidence: float = 0.0
+    gripper_width: float = float("nan")
+    outcome: PickOutcome = PickOutcome.ABORTED
+    message: str = ""
+    phases: list[tuple[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PickReport:
+    """How a pick ended, with its attempts and the evidence (JPEG by name)."""
+
+    outcome: PickOutcome
+    message: str
+    pick_id: str
+    object_id: str
+    attempts: tuple[Attempt, ...]
+    evidence: dict[str, bytes]
+    recorded: bool
+
+
+class PickProcedure:
+    """Runs one pick after another over the same ports; one at a time."""
+
+    def __init__(self, ports: PickPorts, config: PickConfig | None = None) -> None:
+        self._ports = ports
+        self._config = config or PickConfig()
+
+    def run(self, request: PickRequest, abort: AbortSwitch,
+            on_phase: Callable[[int, str, str], None] = lambda attempt, phase, message: None) -> PickReport:
+        """Pick one item; never raises for anything that can go wrong with a pick, the outcome says it.
+
+        Args:
+            request: what to pick.
+            abort: ends the pick from another thread; the arm is at rest when this returns.
+            on_phase: called as (attempt, phase, message) when a phase begins.
+        """
+        return _Pick(self._ports, self._config, request, abort, on_phase).run()
+
+
+class _Pick:
+    """The state of one running pick."""
+
+    def __init__(self, ports: PickPorts, config: PickConfig, request: PickRequest, abort: AbortSwitch,
+                 on_phase: Callable[[int, str, str], None]) -> None:
+        self._ports, self._config, self._request, self._abort, self._on_phase = ports, config, request, abort, on_phase
+        self._target = KnownObject("", request.object)
+        self._attempts: list[Attempt] = []
+        self._evidence: dict[str, bytes] = {}
+        self._failed_grasps: list[Grasp] = []
+        self._phase_started: tuple[str, float] | None = None
+
+    def run(self) -> PickReport:
+        pick_id, started = str(uuid.uuid4()), time.time()
+        try:
+            outcome, message = self._try_until_picked()
+        except PickEnded as ending:
+            outcome, message = ending.outcome, ending.message
+            self._ports.stop()
+            if self._attempts:
+                self._attempts[-1].outcome, self._attempts[-1].message = outcome, message
+        self._end_phase()
+        recorded = self._record(pick_id, started, outcome)
+        if not recorded:
+            message += " The pick history could not be written."
+        return PickReport(outcome, message, pick_id, self._target.object_id, tuple(self._attempts), self._evidence, recorded)
+
+    def _try_until_picked(self) -> tuple[PickOutcome, str]:
+        self._target = self._ports.resolve(self._request.object)
+        candidates = list(self._request.candidates) or self._ports.all_objects()
+        if self._target.object_id not in candidates:
+            return PickOutcome.NOT_FOUND, f"{self._target.title!r} is not among the {len(candidates)} candidates of this tray."
+        look = 0
+        for number in range(1, (self._request.max_attempts or self._config.max_attempts) + 1):
+            attempt = Attempt(number)
+            self._attempts.append(attempt)
+            self._attempt(attempt, self._config.look_poses[look % len(self._config.look_poses)], candidates)
+            self._end_phase()
+            if attempt.outcome is PickOutcome.PICKED:
+                return attempt.outcome, attempt.message
+            # Another view helps where the item was not seen well; after a grasp that failed the first view is the best again.
+            look = look + 1 if attempt.grasp is None else 0
+        last = self._attempts[-1]
+        return last.outcome, f"{last.message} Gave up after {last.number} attempts."
+
+    def _attempt(self, attempt: Attempt, pose: str, candidates: Sequence[str]) -> None:
+        view, namings = self._see(attempt, pose, candidates)
+        self._begin(attempt, "choose")
+        chosen = self._choose(attempt, view, namings)
+        if chosen is None:
+            return
+        attempt.confidence = chosen.probabilities[self._target.object_id]
+        executed = self._grasp(attempt, view, chosen.segment_id)
+        if executed is None:
+            return
+        if not self._verify(attempt, view, chosen, candidates):
+            return
+        self._begin(attempt, "place")
+        placed = self._ports.move_to(self._request.destination or self._config.place_pose, self._abort, release=True)
+        if placed.outcome is not MotionOutcome.SUCCEEDED:
+            raise PickEnded(_ending_of(placed.outcome), f"Placing failed: {placed.message}")
+        self._keep("placed", "scene")
+        attempt.outcome, attempt.message = PickOutcome.PICKED, f"Picked {self._target.title!r}."
+
+    def _see(self, attempt: Attempt, pose: str, candidates: Sequence[str]) -> tuple[View, tuple[Naming, ...]]:
+        self._begin(attempt, "look", f"from {pose}")
+        moved = self._ports.move_to(pose, self._abort)
+        if moved.outcome is not MotionOutcome.SUCCEEDED:
+            raise PickEnded(_ending_of(moved.outcome), f"Could not move to {pose!r}: {moved.message}")
+        self._begin(attempt, "segment")
+        view = self._ports.segment(pose, self._abort)
+        self._begin(attempt, "identify", f"{len(view.segments)} segments")
+        namings = self._ports.identify(view, candidates, self._abort) if view.segments else ()
+        self._keep(f"overlay_{attempt.number}", "overlay")
+        return view, namings
+
+    def _choose(self, attempt: Attempt, view: View, namings: Sequence[Naming]) -> Naming | None:
+        """The segment that is most probably the item; None, with the attempt's outcome set, when none is believable."""
+        if not view.segments:
+            attempt.outcome, attempt.message = PickOutcome.NOT_FOUND, "The tray is empty."
+            return None
+        target = self._target.object_id
+        believable = [naming for naming in namings if naming.best == target
+                      and naming.probabilities[target] >= self._config.min_probability]
+        if not believable:
+            best = max((naming.probabilities.get(target, 0.0) for naming in namings), default=0.0)
+            attempt.outcome = PickOutcome.NOT_IDENTIFIED
+            attempt.message = f"None of {len(view.segments)} segments is believably {self._target.title!r} (best {best:.0%})."
+            return None
+        return max(believable, key=lambda naming: naming.probabilities[target])
+
+    def _grasp(self, attempt: Attempt, view: View, segment_id: int) -> GraspOutcome | None:
+        """Grasp the segment; None, with the attempt's outcome set, when nothing is held afterwards."""
+        self._begin(attempt, "plan")
+        grasps, why = self._ports.plan_grasps(view, segment_id, self._target.object_id, self._abort)
+        if not grasps:
+            attempt.outcome, attempt.message = PickOutcome.NO_GRASP, why or "No grasp fits the hand."
+            return None
+        executed: GraspOutcome | None = None
+        for grasp in self._untried_first(grasps)[: self._config.grasps_per_look]:
+            attempt.grasp = grasp
+            executed = self._ports.execute_grasp(
+                grasp, view, segment_id, self._force(), self._abort, lambda stage: self._mark(attempt, stage))
+            if executed.outcome is not MotionOutcome.NO_PLAN:
+                break
+        assert executed is not None and attempt.grasp is not None
+        attempt.gripper_width = executed.gripper_width
+        if executed.outcome is MotionOutcome.SUCCEEDED:
+            self._keep(f"lift_{attempt.number}", "scene")
+            return executed
+        self._failed_grasps.append(attempt.grasp)
+        attempt.outcome, attempt.message = _ending_of(executed.outcome), executed.message
+        if attempt.outcome is PickOutcome.ABORTED:
+            self._abort.check()
+            raise PickEnded(attempt.outcome, executed.message)
+        return None
+
+    def _verify(self, attempt: Attempt, before: View, chosen: Naming, candidates: Sequence[str]) -> bool:
+        """Gripper width and a second look: is it held, and is it the item?"""
+        self._begin(attempt, "verify")
+        assert attempt.grasp is not None
+        moved = self._ports.move_to(before.pose, self._abort)
+        if moved.outcome is not MotionOutcome.SUCCEEDED:
+            raise PickEnded(_ending_of(moved.outcome), f"Could not take a second look: {moved.message}")
+        attempt.gripper_width = self._ports.gripper_width()
+        if attempt.gripper_width <= self._config.held_width:
+            self._failed_grasps.append(attempt.grasp)
+            attempt.outcome, attempt.message = PickOutcome.GRASP_LOST, "The item slipped out of the fingers."
+            return False
+        after = self._ports.segment(before.pose, self._abort)
+        self._keep(f"verify_{attempt.number}", "color")
+        wrong = ""
+        if still_there(before, chosen.segment_id, after):
+            wrong = f"Something is in the hand, but {self._target.title!r} is still in the tray."
+        elif after.segments:
+            namings = self._ports.identify(after, candidates, self._abort)
+            rival = seen_elsewhere(self._target.object_id, attempt.confidence, namings, self._config.min_probability)
+            if rival is not None:
+                wrong = (f"Segment {rival.segment_id} of the tray looks more like {self._target.title!r} "
+                         f"({rival.probabilities[self._target.object_id]:.0%}) than what was taken ({attempt.confidence:.0%}).")
+        if not wrong:
+            return True
+        attempt.outcome, attempt.message = PickOutcome.WRONG_ITEM, wrong
+        self._failed_grasps.append(attempt.grasp)
+        back = self._ports.put_back(attempt.grasp, self._abort)
+        if back.outcome is not MotionOutcome.SUCCEEDED:
+            raise PickEnded(PickOutcome.WRONG_ITEM, f"{wrong} Putting it back failed: {back.message}")
+        return False
+
+    def _untried_first(self, grasps: Sequence[Grasp]) -> list[Grasp]:
+        """Best first, those that repeat a failed grasp last."""
+        return sorted(grasps, key=self._repeats_a_failure)
+
+    def _repeats_a_failure(self, grasp: Grasp) -> bool:
+        for failed in self._failed_grasps:
+            apart = float(np.linalg.norm(grasp.T_base_tcp[:3, 3] - failed.T_base_tcp[:3, 3]))
+            # The closing axis has no sign: the hand turned by pi is the same grasp.
+            parallel = abs(float(grasp.T_base_tcp[:3, 1] @ failed.T_base_tcp[:3, 1]))
+            if apart < self._config.failed_grasp_radius and parallel > np.cos(np.deg2rad(20)):
+                return True
+        return False
+
+    def _force(self) -> float:
+        """Grasp force [N] that holds the known mass twice over by friction of two fingers."""
+        if self._target.mass is None:
+            return self._config.grasp_force
+        needed = 2.0 * self._target.mass * GRAVITY / (2.0 * self._config.friction)
+        return float(np.clip(needed, self._config.grasp_force, self._config.max_force))
+
+    def _begin(self, attempt: Attempt, phase: str, message: str = "") -> None:
+        self._abort.check()
+        self._mark(attempt, phase, message)
+
+    def _mark(self, attempt: Attempt, phase: str, message: str = "") -> None:
+        """Begin a phase without a look at the switch: ports call this from their own threads, where nobody would catch it."""
+        self._end_phase()
+        self._phase_started = (phase, self._ports.clock())
+        self._on_phase(attempt.number, phase, message)
+
+    def _end_phase(self) -> None:
+        if self._phase_started is not None and self._attempts:
+            phase, started = self._phase_started
+            self._attempts[-1].phases.append((phase, self._ports.clock() - started))
+        self._phase_started = None
+
+    def _keep(self, name: str, view: str) -> None:
+        picture = self._ports.snapshot(view)
+        if picture is not None:
+            self._evidence[name] = picture
+
+    def _record(self, pick_id: str, started: float, outcome: PickOutcome) -> bool:
+        attempts = tuple(
+            AttemptRecord(
+                outcome=attempt.outcome.label, grasp=attempt.grasp.to_mapping() if attempt.grasp else None,
+                gripper_width=None if np.isnan(attempt.gripper_width) else float(attempt.gripper_width),
+                confidence=attempt.confidence, phases=tuple(attempt.phases), message=attempt.message)
+            for attempt in self._attempts)
+        self._on_phase(len(attempts), "record", "")
+        try:
+            self._ports.record(PickRecord(
+                pick_id=pick_id, object_id=self._target.object_id or self._request.object, request=self._request.object, outcome=outcome.label,
+                started=started, finished=max(started, time.time()), attempts=attempts, images=dict(self._evidence)))
+        except PickEnded:
+            return False
+        return True
+
+
+def _ending_of(outcome: MotionOutcome) -> PickOutcome:
+    """What a motion that did not succeed means for the pick."""
+    return {
+        MotionOutcome.NO_PLAN: PickOutcome.NO_PLAN,
+        MotionOutcome.NOTHING_GRASPED: PickOutcome.GRASP_LOST,
+        MotionOutcome.GRIPPER_FAILED: PickOutcome.GRASP_LOST,
+    }.get(outcome, PickOutcome.ABORTED)

@@ -1,0 +1,197 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Every way a pick can end, on a tray that keeps the rules."""
+
+import pytest
+
+from objectcentric_ros.motion.protocols import MotionOutcome
+from objectcentric_ros.picking.outcome import AbortSwitch, PickOutcome
+from objectcentric_ros.picking.procedure import PickConfig, PickProcedure, PickReport, PickRequest
+
+from .tray_world import TITLES, TrayWorld
+
+
+def pick(world: TrayWorld, request: PickRequest | None = None, config: PickConfig | None = None,
+         abort: AbortSwitch | None = None, phases: list[str] | None = None) -> PickReport:
+    note = (lambda attempt, phase, message: phases.append(phase)) if phases is not None else (lambda *_: None)
+    return PickProcedure(world, config).run(request or PickRequest("Rubik's cube", tuple(TITLES)), abort or AbortSwitch(), note)
+
+
+def test_the_named_item_ends_in_the_bin_and_the_phases_come_in_order():
+    world, phases = TrayWorld(), []
+    report = pick(world, phases=phases)
+    assert report.outcome is PickOutcome.PICKED
+    assert world.in_bin == ["cube"]
+    assert phases == ["look", "segment", "identify", "choose", "plan", "plan", "approach", "close", "lift", "verify", "place", "record"]
+    assert [name for name, _ in report.attempts[0].phases] == phases[:-1]
+    assert all(seconds > 0 for _, seconds in report.attempts[0].phases)
+
+
+def test_the_record_holds_the_whole_pick():
+    world = TrayWorld()
+    report = pick(world)
+    (record,) = world.records
+    assert (record.pick_id, record.object_id, record.outcome, record.request) == (report.pick_id, "cube", "picked", "Rubik's cube")
+    assert record.finished >= record.started
+    assert record.attempts[0].outcome == "picked"
+    assert set(record.images) >= {"overlay_1", "lift_1", "verify_1", "placed"}
+    assert report.recorded
+
+
+def test_without_candidates_the_whole_gallery_is_searched():
+    assert pick(TrayWorld(), PickRequest("cube")).outcome is PickOutcome.PICKED
+
+
+def test_an_unknown_title_is_not_found_and_the_arm_does_not_move():
+    world = TrayWorld()
+    report = pick(world, PickRequest("Zeppelin"))
+    assert report.outcome is PickOutcome.NOT_FOUND
+    assert "Zeppelin" in report.message
+    assert world.poses == []
+
+
+def test_an_item_that_is_no_candidate_is_not_found():
+    report = pick(TrayWorld(), PickRequest("cube", ("cup", "cap")))
+    assert report.outcome is PickOutcome.NOT_FOUND
+    assert "2 candidates" in report.message
+
+
+def test_an_empty_tray_is_not_found_after_a_look_from_every_side():
+    world = TrayWorld(items={})
+    report = pick(world, config=PickConfig(max_attempts=3))
+    assert report.outcome is PickOutcome.NOT_FOUND
+    assert world.poses == ["look", "look_left", "look_right"]
+
+
+def test_an_item_that_nothing_looks_like_is_not_identified():
+    world = TrayWorld(looks_like={"cube": {"cup": 0.6}})
+    report = pick(world)
+    assert report.outcome is PickOutcome.NOT_IDENTIFIED
+    assert world.tried == []
+
+
+def test_a_weak_identification_is_not_acted_on():
+    world = TrayWorld(looks_like={"cube": {"cube": 0.29}})
+    assert pick(world, config=PickConfig(min_probability=0.3)).outcome is PickOutcome.NOT_IDENTIFIED
+
+
+def test_the_most_probable_of_two_segments_is_taken():
+    world = TrayWorld(looks_like={"cup": {"cube": 0.6}, "cube": {"cube": 0.8}})
+    pick(world)
+    assert world.in_bin == ["cube"]
+
+
+def test_no_grasp_says_why():
+    world = TrayWorld(no_grasp_reason="too wide: 96 mm across at the narrowest")
+    report = pick(world)
+    assert report.outcome is PickOutcome.NO_GRASP
+    assert "96 mm" in report.message
+
+
+def test_the_next_grasp_is_tried_on_the_same_look_when_there_is_no_motion():
+    world = TrayWorld(grasp_ends=[MotionOutcome.NO_PLAN])
+    report = pick(world)
+    assert report.outcome is PickOutcome.PICKED
+    assert len(report.attempts) == 1
+    assert [g.score for g in world.tried] == [0.9, 0.5]
+
+
+def test_no_motion_for_any_grasp_is_no_plan():
+    world = TrayWorld(grasp_ends=[MotionOutcome.NO_PLAN] * 20)
+    assert pick(world).outcome is PickOutcome.NO_PLAN
+
+
+def test_after_closing_on_nothing_another_grasp_comes_first():
+    world = TrayWorld(grasp_ends=[MotionOutcome.NOTHING_GRASPED])
+    report = pick(world)
+    assert report.outcome is PickOutcome.PICKED
+    assert [a.outcome for a in report.attempts] == [PickOutcome.GRASP_LOST, PickOutcome.PICKED]
+    assert [g.score for g in world.tried] == [0.9, 0.5]
+
+
+def test_an_item_that_slips_is_looked_for_again():
+    world = TrayWorld(slips=1)
+    report = pick(world)
+    assert report.outcome is PickOutcome.PICKED
+    assert [a.outcome for a in report.attempts] == [PickOutcome.GRASP_LOST, PickOutcome.PICKED]
+
+
+def test_retries_are_bounded():
+    world = TrayWorld(slips=99)
+    report = pick(world, PickRequest("cube", tuple(TITLES), max_attempts=2))
+    assert report.outcome is PickOutcome.GRASP_LOST
+    assert len(report.attempts) == 2
+    assert "2 attempts" in report.message
+
+
+def test_a_neighbour_in_the_hand_is_put_back_and_the_item_picked():
+    world = TrayWorld(lifts_instead=["cup"])
+    report = pick(world)
+    assert [a.outcome for a in report.attempts] == [PickOutcome.WRONG_ITEM, PickOutcome.PICKED]
+    assert world.in_bin == ["cube"]
+    assert "cup" in world.items
+
+
+def test_the_wrong_item_every_time_is_wrong_item():
+    world = TrayWorld(lifts_instead=["cup"] * 9)
+    assert pick(world).outcome is PickOutcome.WRONG_ITEM
+    assert world.in_bin == []
+
+
+def test_a_better_match_left_in_the_tray_means_the_wrong_item_was_taken():
+    # The cup was mistaken for the cube, which was hidden at first and now shows.
+    world = TrayWorld(items={"cup": 20, "cap": 80}, looks_like={"cup": {"cube": 0.5}})
+    world.on_call = lambda name: world.items.setdefault("cube", 140) if name == "lift" else None
+    report = pick(world)
+    assert report.attempts[0].outcome is PickOutcome.WRONG_ITEM
+    assert report.outcome is PickOutcome.PICKED
+    assert world.in_bin == ["cube"]
+
+
+@pytest.mark.parametrize("phase", ["resolve", "move_to", "segment", "identify", "plan_grasps", "plan", "approach", "close", "lift"])
+@pytest.mark.parametrize("outcome", [PickOutcome.ABORTED, PickOutcome.NODE_LOST, PickOutcome.TIMEOUT])
+def test_the_switch_ends_the_pick_in_any_phase_with_the_arm_at_rest(phase: str, outcome: PickOutcome):
+    world, abort = TrayWorld(), AbortSwitch()
+    world.on_call = lambda name: abort.trigger(outcome, "enough") if name == phase else None
+    report = pick(world, abort=abort)
+    assert report.outcome is outcome
+    assert report.message.startswith("enough")
+    assert world.stopped == 1
+    assert world.in_bin == []
+    assert [record.outcome for record in world.records] == [outcome.label]
+
+
+def test_the_first_reason_to_end_wins():
+    world, abort = TrayWorld(), AbortSwitch()
+    abort.trigger(PickOutcome.TIMEOUT, "time is up")
+    abort.trigger(PickOutcome.ABORTED, "cancelled")
+    assert pick(world, abort=abort).outcome is PickOutcome.TIMEOUT
+
+
+def test_a_history_that_cannot_be_written_does_not_hide_the_outcome():
+    report = pick(TrayWorld(record_fails=True))
+    assert report.outcome is PickOutcome.PICKED
+    assert not report.recorded
+    assert "history" in report.message
+
+
+def test_the_force_follows_the_mass():
+    # 2 kg between two fingers at friction 0.4, twice over: 2 * 2 * 9.81 / 0.8 = 49.05 N; 0.1 kg needs less than the least force.
+    world = TrayWorld()
+    pick(world, PickRequest("cap"))
+    pick(world, PickRequest("cube"))
+    pick(world, PickRequest("cup"))
+    assert world.forces == pytest.approx([49.05, 30.0, 30.0])

@@ -1,0 +1,63 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The second look."""
+
+import numpy as np
+import pytest
+
+from objectcentric_ros.picking.ports import Naming, SeenSegment, View
+from objectcentric_ros.picking.verification import seen_elsewhere, still_there
+
+
+def view(column: int, z: float = 0.02, pose: str = "look", width: int = 20) -> View:
+    labels = np.zeros((40, 100), np.uint16)
+    labels[10:30, column:column + width] = 3
+    return View(1, pose, labels, (SeenSegment(3, 20 * width, np.array([column / 1000, 0.0, z])),))
+
+
+def test_the_same_segment_is_still_there():
+    assert still_there(view(20), 3, view(20), min_iou=0.99)
+
+
+def test_iou_decides_at_its_threshold():
+    # Two 20 px wide bars, 5 px apart: overlap 15, union 25, IoU 0.6.
+    assert still_there(view(20), 3, view(25), min_iou=0.59)
+    assert not still_there(view(20), 3, view(25), min_iou=0.61)
+
+
+def test_what_was_below_is_not_what_was_there():
+    assert not still_there(view(20, z=0.06), 3, view(20, z=0.02))
+
+
+def test_an_empty_tray_has_nothing_there():
+    assert not still_there(view(20), 3, View(2, "look", np.zeros((40, 100), np.uint16), ()))
+
+
+def test_views_from_two_poses_do_not_compare():
+    with pytest.raises(ValueError, match="look_left"):
+        still_there(view(20), 3, view(20, pose="look_left"))
+
+
+def test_an_unknown_segment_is_named():
+    with pytest.raises(ValueError, match="no segment 9"):
+        still_there(view(20), 9, view(20))
+
+
+def test_only_a_better_match_is_a_rival():
+    namings = [Naming(1, {"a": 0.5, "b": 0.1}, False), Naming(2, {"a": 0.8, "b": 0.1}, False), Naming(3, {"a": 0.99}, True)]
+    assert seen_elsewhere("a", 0.7, namings, 0.3) is namings[1]
+    assert seen_elsewhere("a", 0.85, namings, 0.3) is None
+    assert seen_elsewhere("b", 0.0, namings, 0.3) is None

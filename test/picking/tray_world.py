@@ -1,0 +1,156 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A tray without physics that keeps a pick's rules: what is lifted leaves the tray, the hand holds one thing, views go stale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from objectcentric_ros.gallery.records import PickRecord
+from objectcentric_ros.geometry.layout import top_down
+from objectcentric_ros.grasping.grasp import Grasp
+from objectcentric_ros.motion.protocols import MotionOutcome
+from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
+from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, Naming, SeenSegment, View
+
+TITLES = {"cube": "Rubik's cube", "cup": "Cup", "cap": "Cap"}
+
+
+@dataclass
+class TrayWorld:
+    """PickPorts over a dictionary of items, with faults to order.
+
+    Args:
+        items: item -> column of its 20 px wide segment.
+        looks_like: item -> {candidate: probability}; the item itself by default.
+        grasp_ends: outcomes of the next executions; SUCCEEDED when used up.
+        slips: how many of the next lifts lose the item on the way.
+        lifts_neighbour: how many of the next grasps take the item named here instead.
+    """
+
+    items: dict[str, int] = field(default_factory=lambda: {"cube": 20, "cup": 80, "cap": 140})
+    looks_like: dict[str, dict[str, float]] = field(default_factory=dict)
+    grasp_ends: list[MotionOutcome] = field(default_factory=list)
+    slips: int = 0
+    lifts_instead: list[str] = field(default_factory=list)
+    no_grasp_reason: str = ""
+    on_call: Callable[[str], None] = lambda name: None
+    record_fails: bool = False
+
+    def __post_init__(self) -> None:
+        self.held: str | None = None
+        self.in_bin: list[str] = []
+        self.records: list[PickRecord] = []
+        self.tried: list[Grasp] = []
+        self.forces: list[float] = []
+        self.poses: list[str] = []
+        self.stopped = 0
+        self._now = 0.0
+        self._stamp = 0
+
+    def clock(self) -> float:
+        self._now += 1.0
+        return self._now
+
+    def resolve(self, text: str) -> KnownObject:
+        self.on_call("resolve")
+        for name, title in TITLES.items():
+            if text in (name, title):
+                return KnownObject(name, title, {"cube": 0.1, "cap": 2.0}.get(name))
+        raise PickEnded(PickOutcome.NOT_FOUND, f"nothing is called {text!r}")
+
+    def all_objects(self) -> list[str]:
+        return list(TITLES)
+
+    def move_to(self, pose: str, abort: AbortSwitch, release: bool = False) -> GraspOutcome:
+        self.on_call("move_to")
+        abort.check()
+        self.poses.append(pose)
+        if self.held and self.slips:
+            self.slips -= 1
+            self.items[self.held], self.held = 110, None
+        if release and self.held:
+            self.in_bin.append(self.held)
+            self.held = None
+        return GraspOutcome(MotionOutcome.SUCCEEDED, "", "move", self.gripper_width())
+
+    def put_back(self, grasp: Grasp, abort: AbortSwitch) -> GraspOutcome:
+        self.on_call("put_back")
+        assert self.held is not None
+        self.items[self.held] = round(grasp.T_base_tcp[0, 3] * 1000)
+        self.held = None
+        return GraspOutcome(MotionOutcome.SUCCEEDED, "", "move", 0.08)
+
+    def segment(self, pose: str, abort: AbortSwitch) -> View:
+        self.on_call("segment")
+        abort.check()
+        self._stamp += 1
+        labels = np.zeros((40, 200), np.uint16)
+        segments = []
+        for number, (_, column) in enumerate(self.items.items(), start=1):
+            labels[10:30, column:column + 20] = number
+            segments.append(SeenSegment(number, 400, np.array([column / 1000, 0.0, 0.02])))
+        return View(self._stamp, pose, labels, tuple(segments))
+
+    def identify(self, view: View, candidates: Sequence[str], abort: AbortSwitch) -> tuple[Naming, ...]:
+        self.on_call("identify")
+        assert view.stamp_ns == self._stamp, "a view from before the last look"
+        namings = []
+        for number, name in enumerate(self.items, start=1):
+            probabilities = self.looks_like.get(name, {name: 0.9})
+            namings.append(Naming(number, {c: probabilities.get(c, 0.02) for c in candidates}, not probabilities))
+        return tuple(namings)
+
+    def plan_grasps(self, view: View, segment_id: int, object_id: str, abort: AbortSwitch) -> tuple[list[Grasp], str]:
+        self.on_call("plan_grasps")
+        if self.no_grasp_reason:
+            return [], self.no_grasp_reason
+        column = list(self.items.values())[segment_id - 1]
+        return [Grasp(top_down([column / 1000, 0.0, 0.02], yaw), 0.03, 0.05, 0.08, score, "geometric")
+                for yaw, score in ((0.0, 0.9), (1.0, 0.5))], ""
+
+    def execute_grasp(self, grasp: Grasp, view: View, segment_id: int, force: float, abort: AbortSwitch,
+                      on_stage: Callable[[str], None]) -> GraspOutcome:
+        self.tried.append(grasp)
+        self.forces.append(force)
+        for stage in ("plan", "approach", "close", "lift"):
+            on_stage(stage)
+            self.on_call(stage)
+            if abort.event.is_set():
+                return GraspOutcome(MotionOutcome.STOPPED, "stopped", stage, 0.08)
+        end = self.grasp_ends.pop(0) if self.grasp_ends else MotionOutcome.SUCCEEDED
+        if end is MotionOutcome.SUCCEEDED:
+            name = self.lifts_instead.pop(0) if self.lifts_instead else list(self.items)[segment_id - 1]
+            self.held = name
+            del self.items[name]
+        return GraspOutcome(end, f"ended {end.name}", "lift", self.gripper_width())
+
+    def gripper_width(self) -> float:
+        return 0.03 if self.held else 0.0
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    def snapshot(self, name: str) -> bytes | None:
+        return f"picture of {name}".encode()
+
+    def record(self, record: PickRecord) -> None:
+        if self.record_fails:
+            raise PickEnded(PickOutcome.NODE_LOST, "the gallery is gone")
+        self.records.append(record)
