@@ -1,0 +1,160 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The schema of the gallery, in versions; each is applied once, all of them in one transaction."""
+
+from __future__ import annotations
+
+import psycopg
+
+from objectcentric_ros.gallery.errors import GalleryError, SchemaTooNew
+
+SCHEMA = "objectcentric"
+"""PostgreSQL schema that holds every table, so that a shared server can hold other things as well."""
+
+_ADVISORY_LOCK = 0x0B_7EC7_CE27       # any number that only this package uses
+
+# An HNSW index belongs to one encoder, because the vector column is untyped (encoders differ in dimension):
+#   CREATE INDEX ON embeddings USING hnsw ((embedding::vector(1280)) vector_cosine_ops) WHERE encoder_id = 1;
+# The candidate query needs none: it reads the candidates' own rows through object_references.
+_VERSION_1 = """
+CREATE TABLE objects (
+    object_id  text PRIMARY KEY CHECK (object_id ~ '^[a-z0-9_-]{1,128}$'),
+    title      text NOT NULL CHECK (length(title) BETWEEN 1 AND 500),
+    size       double precision[] CHECK (size IS NULL OR array_length(size, 1) = 3),   -- x, y, z [m]
+    mass       double precision CHECK (mass > 0),                                      -- [kg]
+    attributes jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(attributes) = 'object'),
+    created    timestamptz NOT NULL DEFAULT now(),
+    updated    timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE titles (
+    object_id text NOT NULL REFERENCES objects ON DELETE CASCADE,
+    language  text NOT NULL,        -- '' is the main title
+    title     text NOT NULL,
+    folded    text NOT NULL,        -- without case
+    bare      text NOT NULL,        -- without case and accents
+    PRIMARY KEY (object_id, language)
+);
+CREATE INDEX titles_folded ON titles (folded);
+CREATE INDEX titles_bare ON titles (bare);
+CREATE TABLE object_references (
+    reference_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    object_id    text NOT NULL REFERENCES objects ON DELETE CASCADE,
+    source       text NOT NULL CHECK (source IN ('tray', 'bin', 'catalog', 'text')),
+    sha256       bytea NOT NULL CHECK (length(sha256) = 32),
+    created      timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (object_id, sha256)
+);
+CREATE TABLE reference_images (
+    reference_id bigint PRIMARY KEY REFERENCES object_references ON DELETE CASCADE,
+    format       text NOT NULL CHECK (format IN ('png', 'jpeg')),
+    width        integer NOT NULL,
+    height       integer NOT NULL,
+    data         bytea NOT NULL
+);
+ALTER TABLE reference_images ALTER data SET STORAGE EXTERNAL;     -- compressed already
+CREATE TABLE reference_texts (
+    reference_id bigint PRIMARY KEY REFERENCES object_references ON DELETE CASCADE,
+    language     text NOT NULL DEFAULT '',
+    text         text NOT NULL
+);
+CREATE TABLE encoders (
+    encoder_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key        text NOT NULL UNIQUE,                                -- name and hash of the weights
+    dimension  integer NOT NULL CHECK (dimension BETWEEN 1 AND 2000),   -- one plain row fits a page, HNSW's limit too
+    UNIQUE (encoder_id, dimension)
+);
+CREATE TABLE embeddings (
+    encoder_id   integer NOT NULL,
+    reference_id bigint NOT NULL REFERENCES object_references ON DELETE CASCADE,
+    dimension    integer NOT NULL,
+    embedding    vector NOT NULL,
+    PRIMARY KEY (reference_id, encoder_id),
+    FOREIGN KEY (encoder_id, dimension) REFERENCES encoders (encoder_id, dimension) ON DELETE CASCADE,
+    CHECK (vector_dims(embedding) = dimension)
+);
+ALTER TABLE embeddings ALTER embedding SET STORAGE PLAIN;         -- no detour over TOAST in the candidate query
+CREATE INDEX embeddings_encoder ON embeddings (encoder_id);
+CREATE TABLE picks (
+    pick_id     uuid PRIMARY KEY,
+    object_id   text REFERENCES objects ON DELETE SET NULL,       -- null: unknown to the gallery, or removed since
+    object_name text NOT NULL,                                    -- as given
+    request     text NOT NULL,
+    outcome     text NOT NULL,
+    started     timestamptz NOT NULL,
+    finished    timestamptz NOT NULL CHECK (finished >= started)
+);
+CREATE INDEX picks_object ON picks (object_id, started);
+CREATE TABLE pick_attempts (
+    pick_id       uuid NOT NULL REFERENCES picks ON DELETE CASCADE,
+    number        integer NOT NULL,
+    outcome       text NOT NULL,
+    grasp         jsonb,
+    gripper_width double precision,                               -- [m]
+    confidence    double precision,
+    phases        text[] NOT NULL,
+    seconds       double precision[] NOT NULL,
+    message       text NOT NULL,
+    PRIMARY KEY (pick_id, number)
+);
+CREATE TABLE pick_images (
+    pick_id uuid NOT NULL REFERENCES picks ON DELETE CASCADE,
+    name    text NOT NULL,
+    format  text NOT NULL,
+    data    bytea NOT NULL,
+    PRIMARY KEY (pick_id, name)
+);
+ALTER TABLE pick_images ALTER data SET STORAGE EXTERNAL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+"""SQL that leads from version i to version i + 1. Never edit a released one: append."""
+
+
+def migrate(connection: psycopg.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> int:
+    """Bring the schema to the newest version, one process at a time; returns the version.
+
+    Raises:
+        SchemaTooNew: the database was written by a newer version of this package.
+        GalleryError: pgvector is missing, or the role may not create tables.
+    """
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
+        try:
+            _prepare(connection)
+        except (psycopg.errors.UndefinedFile, psycopg.errors.FeatureNotSupported) as error:
+            raise GalleryError("this PostgreSQL server has no pgvector extension; install it there "
+                               "(Debian: postgresql-16-pgvector)") from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise GalleryError("this database role may not set up the gallery: as a superuser run CREATE EXTENSION vector; "
+                               f"CREATE SCHEMA {SCHEMA} AUTHORIZATION <role>;  ({error})") from error
+        row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
+        version = row[0] if row else 0
+        if version > len(migrations):
+            raise SchemaTooNew(f"the gallery has schema version {version}, this package knows up to {len(migrations)}: "
+                               "install the newer objectcentric_ros, or open another gallery")
+        for number in range(version + 1, len(migrations) + 1):
+            connection.execute(migrations[number - 1])         # type: ignore[call-overload]
+            connection.execute("INSERT INTO schema_version (version) VALUES (%s)", (number,))
+    return len(migrations)
+
+
+def _prepare(connection: psycopg.Connection) -> None:
+    if connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone() is None:
+        connection.execute("CREATE EXTENSION vector")
+    if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (SCHEMA,)).fetchone() is None:
+        connection.execute(f"CREATE SCHEMA {SCHEMA}")          # type: ignore[call-overload]
+    connection.execute("CREATE TABLE IF NOT EXISTS schema_version "
+                       "(version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now())")

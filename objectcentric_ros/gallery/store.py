@@ -1,0 +1,309 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The gallery: objects, references, embeddings and pick history in one PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+import psycopg
+from numpy.typing import ArrayLike, NDArray
+from psycopg.conninfo import conninfo_to_dict
+
+from objectcentric_ros.gallery import embeddings, objects, picks, references
+from objectcentric_ros.gallery.connections import ConnectionPool
+from objectcentric_ros.gallery.embedded import EmbeddedServer
+from objectcentric_ros.gallery.errors import DatabaseLost, GalleryError, InvalidRecord
+from objectcentric_ros.gallery.images import ImageInfo, decode_image
+from objectcentric_ros.gallery.migrations import migrate
+from objectcentric_ros.gallery.records import (
+    SOURCES,
+    ObjectRecord,
+    ObjectSummary,
+    PickRecord,
+    ReferenceRecord,
+    require_image_source,
+    require_object_id,
+    require_text,
+)
+from objectcentric_ros.paths import data_dir as default_data_dir
+
+T = TypeVar("T")
+
+MAX_TEXT_LENGTH = 20_000
+
+
+@dataclass(frozen=True)
+class GalleryStats:
+    """How much the gallery holds.
+
+    Args:
+        objects: number of objects.
+        references: number of references by source, every source present.
+        objects_with: number of objects that have at least one reference of the source.
+        embeddings: number of embeddings by encoder key.
+        picks: number of picks by outcome.
+        bytes: size of the database on disk [bytes].
+    """
+
+    objects: int
+    references: dict[str, int]
+    objects_with: dict[str, int]
+    embeddings: dict[str, int]
+    picks: dict[str, int]
+    bytes: int
+
+
+class Gallery:
+    """A gallery in a PostgreSQL database; safe to share between threads, and a database between processes.
+
+    Every method is one transaction. A lost server is reconnected (an embedded one started again) once inside the call;
+    then DatabaseLost. Use Gallery.open.
+    """
+
+    def __init__(self, pool: ConnectionPool, server: EmbeddedServer | None = None) -> None:
+        self._pool = pool
+        self._server = server
+
+    @classmethod
+    def open(cls, url: str | None = None, data_dir: Path | str | None = None) -> Gallery:
+        """Open a gallery and bring its schema up to date.
+
+        Args:
+            url: postgresql://user:password@host:port/database of any server with pgvector; None = embedded server.
+            data_dir: folder of the embedded server; None = `gallery` in the user's data folder.
+
+        Raises:
+            GalleryError: both were given, the URL or the folder is not usable.
+            DatabaseLost: the server does not answer.
+            SchemaTooNew: a newer version of this package wrote it.
+        """
+        server = None
+        if url:
+            if data_dir is not None:
+                raise GalleryError("give the url of a server or the data_dir of the embedded one, not both")
+            try:
+                pool = ConnectionPool(conninfo_to_dict(url))
+            except psycopg.ProgrammingError as error:
+                raise GalleryError("the gallery URL is not understood; expected "
+                                   f"postgresql://user:password@host:port/database ({' '.join(str(error).split())})") from error
+        else:
+            server = EmbeddedServer(Path(data_dir) if data_dir is not None else default_data_dir() / "gallery")
+            pool = ConnectionPool(server.attach(), server.revive)
+        gallery = cls(pool, server)
+        try:
+            with pool.connect() as connection:
+                migrate(connection)
+        except psycopg.OperationalError as error:
+            gallery.close()
+            raise DatabaseLost(f"the gallery's database ({pool.where}) does not answer: {' '.join(str(error).split())}") from error
+        except BaseException:
+            gallery.close()
+            raise
+        return gallery
+
+    @property
+    def where(self) -> str:
+        """The database in words, without a password."""
+        return f"embedded in {self._server.folder}" if self._server else self._pool.where
+
+    def close(self) -> None:
+        """Close the connections; the embedded server stops when this was its last user."""
+        self._pool.close()
+        if self._server is not None:
+            self._server.detach()
+
+    def __enter__(self) -> Gallery:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _run(self, work: Callable[[psycopg.Connection], T]) -> T:
+        try:
+            return self._pool.run(work)
+        except psycopg.errors.DiskFull as error:
+            raise GalleryError(f"the disk of the gallery ({self.where}) is full") from error
+        except psycopg.Error as error:
+            raise GalleryError(f"the gallery's database refused: {' '.join(str(error).split())}") from error
+
+    # Objects
+
+    def add_object(self, record: ObjectRecord) -> None:
+        """Add an object; raises DuplicateObject."""
+        self._run(lambda connection: objects.insert(connection, record))
+
+    def update_object(self, record: ObjectRecord) -> None:
+        """Replace everything but the references of an object; raises UnknownObject."""
+        self._run(lambda connection: objects.update(connection, record))
+
+    def get_object(self, object_id: str) -> ObjectRecord:
+        """The object with this id; raises UnknownObject, which names the nearest titles."""
+        return self._run(lambda connection: objects.get(connection, object_id))
+
+    def find_object(self, text: str) -> ObjectRecord:
+        """The object with this id or title, in any language, without regard to case and accents.
+
+        Raises:
+            UnknownObject: names the nearest titles.
+            AmbiguousTitle: several objects have the title; names their ids.
+        """
+        return self._run(lambda connection: objects.find(connection, text))
+
+    def list_objects(self, text: str = "", limit: int = 1000, offset: int = 0) -> tuple[list[ObjectSummary], int]:
+        """Objects whose id or any title contains the text, sorted by title, and how many match in all."""
+        if limit < 0 or offset < 0:
+            raise InvalidRecord(f"limit and offset must not be negative, got {limit} and {offset}")
+        return self._run(lambda connection: objects.page(connection, text, limit, offset))
+
+    def summaries(self, object_ids: Sequence[str]) -> dict[str, ObjectSummary]:
+        """Summaries of those of the objects that the gallery has, by id."""
+        return self._run(lambda connection: objects.summaries(connection, object_ids))
+
+    def remove_object(self, object_id: str) -> None:
+        """Remove an object with its references and embeddings; its picks stay, unlinked. Raises UnknownObject."""
+        self._run(lambda connection: objects.delete(connection, object_id))
+
+    # References
+
+    def add_reference(self, object_id: str, source: str, image_bytes: bytes) -> tuple[int, bool]:
+        """Add a reference image.
+
+        Args:
+            object_id: whose.
+            source: "tray", "bin" or "catalog".
+            image_bytes: a PNG or JPEG file, stored as it is.
+
+        Returns:
+            (reference id, duplicate): the id of the same image when the object already had it.
+
+        Raises:
+            UnknownObject, UnknownSource, BadImage: nothing was stored.
+        """
+        require_image_source(source)
+        require_object_id(object_id)
+        data = bytes(image_bytes)
+        _, info = decode_image(data)
+        return self._run(lambda connection: references.insert_image(connection, object_id, source, data, info))
+
+    def add_text(self, object_id: str, text: str, language: str = "") -> tuple[int, bool]:
+        """Add a text reference (source "text"); (reference id, duplicate)."""
+        require_object_id(object_id)
+        checked = require_text(text.replace("\n", " ").replace("\t", " "), f"the text of {object_id}", MAX_TEXT_LENGTH)
+        return self._run(lambda connection: references.insert_text(connection, object_id, checked, language))
+
+    def references(self, object_id: str, source: str | None = None) -> tuple[ReferenceRecord, ...]:
+        """References of an object, oldest first, without their content; raises UnknownObject."""
+        if source is not None and source != "text":
+            require_image_source(source)
+        return self._run(lambda connection: references.select(connection, require_object_id(object_id), source))
+
+    def reference_image(self, reference_id: int) -> bytes:
+        """The PNG or JPEG bytes of a reference image."""
+        return self._run(lambda connection: references.image(connection, reference_id))
+
+    def remove_reference(self, reference_id: int) -> None:
+        """Remove one reference with its embeddings."""
+        self._run(lambda connection: references.delete(connection, reference_id))
+
+    # Embeddings
+
+    def missing_embeddings(self, encoder_key: str, object_ids: Sequence[str], limit: int = 64) -> list[tuple[int, str, str, bytes]]:
+        """(reference id, object id, source, image bytes) of image references this encoder has not embedded, at most limit."""
+        return self._run(lambda connection: references.without_embedding(connection, encoder_key, object_ids, limit))
+
+    def put_embeddings(self, encoder_key: str, items: Sequence[tuple[int, ArrayLike]]) -> int:
+        """Store embeddings of references; those stored before stay, references removed meanwhile are left out.
+
+        Args:
+            encoder_key: name and weights hash of the encoder.
+            items: (reference id, (D,) vector).
+
+        Returns:
+            How many were new.
+
+        Raises:
+            InvalidEmbedding: NaN, inf, zero, or not the encoder's dimension; nothing was stored.
+        """
+        if not items:
+            return 0
+        vectors = embeddings.checked_vectors([np.asarray(vector) for _, vector in items], "embeddings")
+        ids = [int(reference_id) for reference_id, _ in items]
+        return self._run(lambda connection: embeddings.insert(connection, encoder_key, ids, vectors))
+
+    def min_distances(self, encoder_key: str, vectors: ArrayLike, object_ids: Sequence[str]) -> NDArray[np.float32]:
+        """Minimum cosine distance of each query to the references of each candidate, by source.
+
+        Args:
+            encoder_key: whose embeddings.
+            vectors: (Q, D) queries.
+            object_ids: C candidates; an id the gallery does not have gives NaN.
+
+        Returns:
+            (Q, C, 4) float32 in [0, 2], sources in the order of SOURCES, NaN where there is no reference.
+
+        Raises:
+            InvalidEmbedding: a query is not finite or not of the encoder's dimension.
+        """
+        checked = embeddings.checked_vectors(vectors, "query vectors")
+        return self._run(lambda connection: embeddings.min_distances(connection, encoder_key, checked, object_ids))
+
+    # Picks and statistics
+
+    def record_pick(self, pick: PickRecord) -> bool:
+        """Store a finished pick with attempts and images; False when this pick_id was stored before.
+
+        Raises:
+            BadImage: an image of the pick is not readable; nothing was stored.
+        """
+        checked: dict[str, tuple[bytes, ImageInfo]] = {}
+        for name, data in pick.images.items():
+            checked[require_text(name, "the name of a pick image", 200)] = (bytes(data), decode_image(bytes(data))[1])
+        return self._run(lambda connection: picks.insert(connection, pick, checked))
+
+    def pick_history(self, object_id: str | None = None, limit: int = 100, with_images: bool = False) -> tuple[PickRecord, ...]:
+        """Picks of an object (None: all picks), newest first; without their images unless asked for."""
+        return self._run(lambda connection: picks.select(connection, object_id, limit, with_images))
+
+    def stats(self) -> GalleryStats:
+        """Count what is there."""
+        return self._run(_stats)
+
+    def export(self, folder: Path | str) -> int:
+        """Write every object with its references as a folder that gallery.transfer imports; returns the number of objects."""
+        from objectcentric_ros.gallery.transfer import export_gallery    # it builds on this class
+
+        return export_gallery(self, Path(folder))
+
+
+def _stats(connection: psycopg.Connection) -> GalleryStats:
+    def table(sql: str) -> dict[str, int]:
+        return {row[0]: int(row[1]) for row in connection.execute(sql)}      # type: ignore[call-overload]
+
+    references_by_source = table("SELECT source, count(*) FROM object_references GROUP BY source")
+    objects_by_source = table("SELECT source, count(DISTINCT object_id) FROM object_references GROUP BY source")
+    return GalleryStats(
+        objects=table("SELECT 'objects', count(*) FROM objects")["objects"],
+        references={source: references_by_source.get(source, 0) for source in SOURCES},
+        objects_with={source: objects_by_source.get(source, 0) for source in SOURCES},
+        embeddings=table("SELECT key, count(reference_id) FROM encoders LEFT JOIN embeddings USING (encoder_id) GROUP BY key"),
+        picks=table("SELECT outcome, count(*) FROM picks GROUP BY outcome"),
+        bytes=table("SELECT 'bytes', pg_database_size(current_database())")["bytes"])
