@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,8 @@ class PickEvaluation:
         self._segmenter = make_segmenter("rgbd", self.layout)
         planner = RoboPlanPlanner(self.layout)
         self._libraries = Libraries(
-            layout=self.layout, segmenter=self._segmenter, identifier=Identifier(make_encoder("efficientnet_lite0"), self._gallery),
-            gallery=self._gallery, grasps=GeometricGraspPlanner(self.layout),
+            layout=self.layout, segmenter=self._segmenter,
+            identifier=Identifier(make_encoder("efficientnet_lite0"), self._gallery), gallery=self._gallery, grasps=GeometricGraspPlanner(self.layout),
             executor=lambda arm, gripper: GraspExecutor(planner, arm, gripper, self.layout))
         self.perception: list[float] = []
         self.planning: list[float] = []
@@ -92,7 +93,7 @@ class PickEvaluation:
         except LookupError:
             crops = reference_crops(photograph(item, self._views, seed), self._segmenter)
             self._gallery.add_object(ObjectRecord(
-                object_id=item.id, title=item.title, translations=dict(item.translations), size=item.size, mass=item.mass, attributes={}))
+                object_id=item.id, title=item.title, translations=dict(item.translations), size=item.size, mass=item.mass))
             for crop in crops:
                 self._gallery.add_reference(item.id, "tray", crop)
 
@@ -161,18 +162,22 @@ def evaluate_picks(scenes: int, seed: int, item_count: int, split: str, views: i
                 chosen = [pool[int(i)] for i in rng.choice(len(pool), item_count, replace=False)]
                 scene_seed = int(rng.integers(2**31))
                 target = chosen[int(rng.integers(item_count))]
-                keep = (lambda report, name=f"{scene_seed}": _write_pictures(report, pictures / name)) if pictures else (lambda report: None)
-                results.append(evaluation.run_scene(chosen, target, scene_seed, keep))
+                folder_of_scene = pictures / str(scene_seed) if pictures else None
+                results.append(evaluation.run_scene(chosen, target, scene_seed, partial(_write_pictures, folder=folder_of_scene)))
                 on_scene(results[-1])
         finally:
             evaluation.close()
     figures = summary(results, evaluation.perception, evaluation.planning)
     if pictures:
-        catalogue.write_attribution(pictures / "ATTRIBUTION.md", {catalogue.get(name) for result in results for name in result.items})
-    return {"seed": seed, "items": item_count, "split": split, "views": views, "wall_seconds": time.perf_counter() - started, **figures}
+        shown = sorted({name for result in results for name in result.items})
+        catalogue.write_attribution(pictures / "ATTRIBUTION.md", [catalogue.get(name) for name in shown])
+    wall_seconds = time.perf_counter() - started
+    return {"seed": seed, "items": item_count, "split": split, "views": views, "wall_seconds": wall_seconds, **figures}
 
 
-def _write_pictures(report: PickReport, folder: Path) -> None:
+def _write_pictures(report: PickReport, folder: Path | None) -> None:
+    if folder is None:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in report.evidence.items():
         (folder / f"{name}.jpg").write_bytes(picture)

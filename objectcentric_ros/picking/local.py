@@ -60,7 +60,10 @@ class Libraries:
 
 
 class LocalPorts:
-    """PickPorts over the libraries and a simulated cell. Times: perception and planning in wall time, motion in simulated time."""
+    """PickPorts over the libraries and a simulated cell.
+
+    Perception and planning are timed in wall time, motion in simulated time.
+    """
 
     def __init__(self, cell: Cell, libraries: Libraries) -> None:
         self._cell, self._lib = cell, libraries
@@ -137,7 +140,8 @@ class LocalPorts:
             Naming(segment.id, {c.object_id: c.probability for c in result.ranking}, result.none_of_these, result.reason)
             for segment, result in zip(segmentation.segments, results, strict=True))
         self._captions = {
-            naming.segment_id: f"{naming.best} {max(naming.probabilities.values()):.0%}" if naming.best else "?" for naming in namings}
+            naming.segment_id: f"{naming.best} {naming.probabilities[naming.best]:.0%}" if naming.best else "?"
+            for naming in namings}
         return namings
 
     def plan_grasps(self, view: View, segment_id: int, object_id: str, abort: AbortSwitch) -> tuple[list[Grasp], str]:

@@ -28,7 +28,8 @@ def still_there(before: View, segment_id: int, after: View, min_iou: float = 0.5
     """Whether the segment of the first look is seen unmoved in the second.
 
     Args:
-        before, after: two views from the same pose.
+        before: the first look.
+        after: the second look, from the same pose.
         segment_id: label in `before`.
         min_iou: overlap of the two masks from which they show the same thing.
         max_shift: distance of the two centroids up to which it has not moved [m].

@@ -35,7 +35,8 @@ def test_the_named_item_ends_in_the_bin_and_the_phases_come_in_order():
     report = pick(world, phases=phases)
     assert report.outcome is PickOutcome.PICKED
     assert world.in_bin == ["cube"]
-    assert phases == ["look", "segment", "identify", "choose", "plan", "plan", "approach", "close", "lift", "verify", "place", "record"]
+    seen = ["look", "segment", "identify", "choose", "plan"]
+    assert phases == [*seen, "plan", "approach", "close", "lift", "verify", "place", "record"]
     assert [name for name, _ in report.attempts[0].phases] == phases[:-1]
     assert all(seconds > 0 for _, seconds in report.attempts[0].phases)
 
@@ -44,7 +45,8 @@ def test_the_record_holds_the_whole_pick():
     world = TrayWorld()
     report = pick(world)
     (record,) = world.records
-    assert (record.pick_id, record.object_id, record.outcome, record.request) == (report.pick_id, "cube", "picked", "Rubik's cube")
+    assert (record.pick_id, record.object_id, record.outcome) == (report.pick_id, "cube", "picked")
+    assert record.request == "Rubik's cube"
     assert record.finished >= record.started
     assert record.attempts[0].outcome == "picked"
     assert set(record.images) >= {"overlay_1", "lift_1", "verify_1", "placed"}
@@ -161,7 +163,8 @@ def test_a_better_match_left_in_the_tray_means_the_wrong_item_was_taken():
     assert world.in_bin == ["cube"]
 
 
-@pytest.mark.parametrize("phase", ["resolve", "move_to", "segment", "identify", "plan_grasps", "plan", "approach", "close", "lift"])
+@pytest.mark.parametrize(
+    "phase", ["resolve", "move_to", "segment", "identify", "plan_grasps", "plan", "approach", "close", "lift"])
 @pytest.mark.parametrize("outcome", [PickOutcome.ABORTED, PickOutcome.NODE_LOST, PickOutcome.TIMEOUT])
 def test_the_switch_ends_the_pick_in_any_phase_with_the_arm_at_rest(phase: str, outcome: PickOutcome):
     world, abort = TrayWorld(), AbortSwitch()

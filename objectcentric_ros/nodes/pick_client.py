@@ -1,0 +1,151 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A robot that picks by name, for a program or a notebook: one class over the pick_object action.
+
+Example:
+    >>> with PickClient() as robot:                                                   # doctest: +SKIP
+    ...     result = robot.pick("rubik's cube", candidates=["rubiks_cube", "cup"])
+    ...     print(result.outcome, result.message)
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+from objectcentric_ros.nodes import require
+from objectcentric_ros.nodes.heartbeats import Heartbeats
+from objectcentric_ros.picking.outcome import PickOutcome
+from objectcentric_ros.picking.result import PickResult
+
+require("rclpy", "objectcentric_interfaces")
+
+import rclpy  # noqa: E402
+from objectcentric_interfaces.action import PickObject  # noqa: E402
+from rclpy.action import ActionClient  # noqa: E402
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
+
+POLL = 0.05   # [s]
+
+
+class PickClient:
+    """Blocking picks over DDS with a node and an executor thread of its own.
+
+    Args:
+        namespace: namespace of the graph.
+        heartbeat_timeout: the pick node is lost when it is silent this long [s].
+    """
+
+    def __init__(self, namespace: str = "", heartbeat_timeout: float = 4.0) -> None:
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self._node = rclpy.create_node(f"pick_client_{time.monotonic_ns() % 10**9}", namespace=namespace, context=self._context)
+        self._client = ActionClient(self._node, PickObject, "pick_object")
+        self._heartbeats = Heartbeats(self._node, ("pick",), heartbeat_timeout)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._cancel = threading.Event()
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> PickClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self._thread.join(timeout=2.0)
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def wait_until_ready(self, timeout: float) -> bool:
+        """Wait for the pick node; False when it is not there in time [s]."""
+        return bool(self._client.wait_for_server(timeout_sec=timeout))
+
+    def cancel(self) -> None:
+        """End the running pick from another thread; pick() returns when the arm is at rest."""
+        self._cancel.set()
+
+    def pick(self, item: str, candidates: Sequence[str] = (), destination: str = "", max_attempts: int = 0, timeout: float = 0.0,
+             on_phase: Callable[[int, str, str], None] = lambda attempt, phase, message: None,
+             server_timeout: float = 5.0) -> PickResult:
+        """Pick one item and wait for the end.
+
+        Args:
+            item: object id, or a title in any catalogued language.
+            candidates: ids of what may be in the tray; empty = every object of the gallery.
+            destination: named place pose; empty = the default.
+            max_attempts: 0 = the node's default.
+            timeout: of the whole pick [s]; 0 = the node's default.
+            on_phase: called as (attempt, phase, message) from the executor's thread.
+            server_timeout: how long to wait for the pick node [s].
+
+        Returns:
+            How it ended; a pick node that is not there or dies is NODE_LOST, a rejected goal ABORTED.
+        """
+        started = time.monotonic()
+        self._cancel.clear()
+        if not self.wait_until_ready(server_timeout):
+            return PickResult(PickOutcome.NODE_LOST, "No pick node answers: start one with `objectcentric bringup pick` or "
+                              "`ros2 launch objectcentric_ros pick.launch.py`.", time.monotonic() - started)
+        goal = PickObject.Goal(object=item, candidates=list(candidates), destination=destination, max_attempts=max_attempts,
+                               timeout=timeout)
+        accepted = self._client.send_goal_async(
+            goal, feedback_callback=lambda m: on_phase(m.feedback.attempt, m.feedback.phase, m.feedback.message))
+        if not self._wait(accepted, None):
+            return self._lost(started)
+        handle = accepted.result()
+        if not handle.accepted:
+            return PickResult(PickOutcome.ABORTED, "The pick node rejected the goal: another pick is running, or no item was "
+                              "named.", time.monotonic() - started)
+        result = handle.get_result_async()
+        if not self._wait(result, handle):
+            return self._lost(started)
+        details = result.result().result
+        return PickResult(PickOutcome(details.outcome), details.message, time.monotonic() - started, details)
+
+    def _wait(self, future: Any, handle: Any) -> bool:
+        """Wait for a future; False when the pick node is lost meanwhile."""
+        done = threading.Event()
+        future.add_done_callback(lambda _: done.set())
+        first = self._heartbeats.get("pick")
+        cancelled = False
+        while not done.wait(POLL):
+            if self._cancel.is_set() and handle is not None and not cancelled:
+                handle.cancel_goal_async()
+                cancelled = True
+            now = self._heartbeats.get("pick")
+            if self._heartbeats.lost() or (first is not None and now is not None and now.pid != first.pid):
+                return False
+            first = first or now
+        return True
+
+    @staticmethod
+    def _lost(started: float) -> PickResult:
+        return PickResult(PickOutcome.NODE_LOST, "The pick node died; the arm stops when its motion node misses it.",
+                          time.monotonic() - started)
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return
