@@ -93,7 +93,8 @@ class CellLayout:
             T_hand_camera[:3, 3] = mount["translation"]
             table = document["table"]
             return cls(
-                base_frame=document["base_frame"], tcp_frame=document["tcp_frame"], hand_frame=document["hand_frame"],
+                base_frame=document["base_frame"], tcp_frame=document["tcp_frame"],
+                hand_frame=document["hand_frame"],
                 camera_frame=document["camera_frame"], table_centre=tuple(table["centre"]), table_size=tuple(table["size"]),
                 table_thickness=table["thickness"], tray=_container(document["tray"]), place_bin=_container(document["place_bin"]),
                 camera=PinholeCamera(**camera), T_hand_camera=T_hand_camera, gripper=GripperShape(**document["gripper"]),

@@ -26,26 +26,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any
 
 from objectcentric_ros.nodes import require
+from objectcentric_ros.nodes.graph_client import GraphClient
 from objectcentric_ros.nodes.heartbeats import Heartbeats
 from objectcentric_ros.picking.outcome import PickOutcome
 from objectcentric_ros.picking.result import PickResult
 
 require("rclpy", "objectcentric_interfaces")
 
-import rclpy  # noqa: E402
 from objectcentric_interfaces.action import PickObject  # noqa: E402
 from rclpy.action import ActionClient  # noqa: E402
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
 
 POLL = 0.05   # [s]
 
 
-class PickClient:
-    """Blocking picks over DDS with a node and an executor thread of its own.
+class PickClient(GraphClient):
+    """Blocking picks over DDS.
 
     Args:
         namespace: namespace of the graph.
@@ -53,29 +51,10 @@ class PickClient:
     """
 
     def __init__(self, namespace: str = "", heartbeat_timeout: float = 4.0) -> None:
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context)
-        self._node = rclpy.create_node(f"pick_client_{time.monotonic_ns() % 10**9}", namespace=namespace, context=self._context)
-        self._client = ActionClient(self._node, PickObject, "pick_object")
-        self._heartbeats = Heartbeats(self._node, ("pick",), heartbeat_timeout)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
+        super().__init__("pick_client", namespace)
+        self._client = ActionClient(self.node, PickObject, "pick_object")
+        self._heartbeats = Heartbeats(self.node, ("pick",), heartbeat_timeout)
         self._cancel = threading.Event()
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> PickClient:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leave the graph."""
-        self._executor.shutdown()
-        self._thread.join(timeout=2.0)
-        self._node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
 
     def wait_until_ready(self, timeout: float) -> bool:
         """Wait for the pick node; False when it is not there in time [s]."""
@@ -143,9 +122,3 @@ class PickClient:
     def _lost(started: float) -> PickResult:
         return PickResult(PickOutcome.NODE_LOST, "The pick node died; the arm stops when its motion node misses it.",
                           time.monotonic() - started)
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return

@@ -77,7 +77,8 @@ class PickEvaluation:
         planner = RoboPlanPlanner(self.layout)
         self._libraries = Libraries(
             layout=self.layout, segmenter=self._segmenter,
-            identifier=Identifier(make_encoder("efficientnet_lite0"), self._gallery), gallery=self._gallery, grasps=GeometricGraspPlanner(self.layout),
+            identifier=Identifier(make_encoder("efficientnet_lite0"), self._gallery), gallery=self._gallery,
+            grasps=GeometricGraspPlanner(self.layout),
             executor=lambda arm, gripper: GraspExecutor(planner, arm, gripper, self.layout))
         self.perception: list[float] = []
         self.planning: list[float] = []
@@ -86,14 +87,13 @@ class PickEvaluation:
         """Release the gallery."""
         self._gallery.close()
 
-    def enrol(self, item: Item, seed: int) -> None:
+    def enrol(self, item: Item) -> None:
         """Photograph an item that the gallery lacks."""
         try:
             self._gallery.get_object(item.id)
         except LookupError:
-            crops = reference_crops(photograph(item, self._views, seed), self._segmenter)
-            self._gallery.add_object(ObjectRecord(
-                object_id=item.id, title=item.title, translations=dict(item.translations), size=item.size, mass=item.mass))
+            crops = reference_crops(photograph(item, self._views, photograph_seed(item)), self._segmenter)
+            self._gallery.add_object(record_of(item))
             for crop in crops:
                 self._gallery.add_reference(item.id, "tray", crop)
 
@@ -101,8 +101,7 @@ class PickEvaluation:
                   on_report: Callable[[PickReport], None] = lambda report: None) -> SceneResult:
         """Drop the items, pick one by its title, and judge by the truth."""
         for item in items:
-            # The photographs' seed must not follow the scene's: the gallery was filled on another day.
-            self.enrol(item, seed=1_000_003 + sum(item.id.encode()))
+            self.enrol(item)
         cell = Cell(items, seed, layout=self.layout)
         try:
             ports = LocalPorts(cell, self._libraries)
@@ -119,6 +118,16 @@ class PickEvaluation:
         return SceneResult(
             seed, target.id, report.outcome.label, target.id in in_bin, bool(in_bin - {target.id}), len(report.attempts), seconds,
             report.message, tuple(item.id for item in items))
+
+
+def record_of(item: Item) -> ObjectRecord:
+    """What the gallery shall know of a catalogue item."""
+    return ObjectRecord(item.id, item.title, dict(item.translations), item.size, item.mass)
+
+
+def photograph_seed(item: Item) -> int:
+    """Seed of an item's photographs; it doesn't follow a scene's seed: the gallery was filled on another day."""
+    return 1_000_003 + sum(item.id.encode())
 
 
 def summary(results: Sequence[SceneResult], perception: Sequence[float], planning: Sequence[float]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class LocalPorts:
 
     def all_objects(self) -> list[str]:
         """See PickPorts."""
-        return [summary.object_id for summary in self._lib.gallery.list_objects("", 100_000, 0)[0]]
+        return [summary.record.object_id for summary in self._lib.gallery.list_objects("", 100_000, 0)[0]]
 
     def move_to(self, pose: str, abort: AbortSwitch, release: bool = False) -> GraspOutcome:
         """See PickPorts."""

@@ -322,7 +322,8 @@ class _Pick:
         try:
             self._ports.record(PickRecord(
                 pick_id=pick_id, object_id=self._target.object_id or self._request.object, request=self._request.object,
-                outcome=outcome.label, started=started, finished=max(started, time.time()), attempts=attempts, images=dict(self._evidence)))
+                outcome=outcome.label, started=started, finished=max(started, time.time()), attempts=attempts,
+                images=dict(self._evidence)))
         except PickEnded:
             return False
         return True

@@ -47,8 +47,10 @@ class PickResult:
             "pick_id": details.pick_id if details else None, "object_id": details.object_id if details else None,
             "attempts": [{
                 "outcome": attempt.outcome, "message": attempt.message, "confidence": round(float(attempt.confidence), 4),
-                "method": attempt.grasp.method, "grasp_score": round(float(attempt.grasp.score), 3), "grasp_reason": attempt.grasp.reason,
-                "phases": [[phase, round(float(seconds), 3)] for phase, seconds in zip(attempt.phases, attempt.seconds, strict=True)],
+                "method": attempt.grasp.method, "grasp_score": round(float(attempt.grasp.score), 3),
+                "grasp_reason": attempt.grasp.reason,
+                "phases": [[phase, round(float(seconds), 3)]
+                           for phase, seconds in zip(attempt.phases, attempt.seconds, strict=True)],
             } for attempt in (details.attempts if details else ())]}
 
     def pictures(self) -> dict[str, bytes]:
