@@ -411,7 +411,7 @@ def message_from_trajectory(trajectory: Trajectory, stamp: Time | None = None) -
 
 
 def trajectory_from_message(message: JointTrajectory) -> Trajectory:
-    """Trajectory of a message; missing velocities are zero at a single point and differences otherwise.
+    """Trajectory of a message; missing velocities are differences, zero at both ends.
 
     Raises:
         ValueError: no points, a wrong number of values, numbers that are not finite, or times that don't grow.
@@ -431,6 +431,7 @@ def trajectory_from_message(message: JointTrajectory) -> Trajectory:
         velocities = np.array([point.velocities for point in message.points], dtype=float).reshape(positions.shape)
     else:
         velocities = np.gradient(positions, times, axis=0) if len(times) > 1 else np.zeros_like(positions)
+        velocities[[0, -1]] = 0.0
     if not (np.all(np.isfinite(positions)) and np.all(np.isfinite(velocities))):
         raise ValueError("the trajectory has positions or velocities that are not finite")
     return Trajectory(names, times, positions, velocities)

@@ -51,6 +51,7 @@ HEARTBEAT_PERIOD = 0.5   # [s]
 DIAGNOSTICS_TOPIC = "/diagnostics"
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 EXIT_BAD_PARAMETER = 2
+SUPERVISOR_VARIABLE = "OBJECTCENTRIC_SUPERVISOR"   # process id of the bringup that started this process
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +94,8 @@ class StackNode(LifecycleNode):
         self.config: Any = self._parameters_set.read()
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.add_post_set_parameters_callback(self._on_parameters_set)
+        self.ended = threading.Event()   # set: the process goes down in order
+        self.exit_code = 0
         self._setup_entities: list[Any] = []
         self._start_entities: list[Any] = []
         self._heart = _Heart(self)
@@ -116,6 +119,11 @@ class StackNode(LifecycleNode):
     def report(self, level: bytes, message: str, **values: object) -> None:
         """Set what /diagnostics says of this node from now on: level OK, WARN or ERROR, one sentence, figures."""
         self._heart.report(level, message, values)
+
+    def exit(self, code: int) -> None:
+        """End the process in order (deactivate, clean up), with an exit code: what can't go on is restarted by bringup."""
+        self.exit_code = code
+        self.ended.set()
 
     @property
     def state_label(self) -> str:
@@ -337,7 +345,7 @@ def run(node_class: type[StackNode], args: Sequence[str] | None = None, threads:
         threads: worker threads of the executor.
 
     Returns:
-        Exit code: 0 after a signal, 2 for a wrong parameter or argument.
+        Exit code: 0 after a signal, 2 for a wrong parameter or argument, or what the node asked for.
     """
     # rclpy's own signal handlers shut the context down first, and then no node can say goodbye.
     rclpy.init(args=list(args) if args is not None else None, signal_handler_options=SignalHandlerOptions.NO)
@@ -351,41 +359,52 @@ def run(node_class: type[StackNode], args: Sequence[str] | None = None, threads:
             print(f"unknown arguments {' '.join(rest)!r}: a node takes --ros-args only", file=sys.stderr)
             return EXIT_BAD_PARAMETER
         node = node_class()
+        node.ended = ended
     except ParameterError as error:
         print(error, file=sys.stderr)
         rclpy.try_shutdown()
         return EXIT_BAD_PARAMETER
     executor = MultiThreadedExecutor(num_threads=threads)
     executor.add_node(node)
-    spinner = threading.Thread(target=spin, args=(executor, node, ended), name="executor", daemon=True)
+    spinner = threading.Thread(target=spin, args=(executor, node), name="executor", daemon=True)
     spinner.start()
     starter = threading.Thread(target=node.configure_and_activate, name="autostart", daemon=True)
     if node.config.autostart:
         starter.start()
-    ended.wait()
-    for number in (signal.SIGINT, signal.SIGTERM):   # a second signal ends a shutdown that hangs
-        signal.signal(number, signal.SIG_DFL)
+    _wait_for_end(ended)
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):   # a second signal ends a shutdown that hangs
+            signal.signal(number, signal.SIG_DFL)
     node.bring_down()
     executor.shutdown(timeout_sec=2.0)
     spinner.join(timeout=2.0)
     node.destroy_node()
     rclpy.try_shutdown()
-    return 0
+    return node.exit_code
 
 
-def spin(executor: Executor, node: StackNode, ended: threading.Event) -> None:
-    """Run callbacks until `ended`; an exception in one is logged and reported, and the node stays up."""
-    while not ended.is_set() and node.context.ok():
+def _wait_for_end(ended: threading.Event) -> None:
+    """Wait for a signal; a node whose supervisor was killed ends as well, so that no robot runs on unwatched."""
+    supervisor = os.environ.get(SUPERVISOR_VARIABLE)
+    while not ended.wait(1.0 if supervisor else None):
+        if str(os.getppid()) != supervisor:
+            print("the supervisor is gone: ending", file=sys.stderr)
+            return
+
+
+def spin(executor: Executor, node: StackNode) -> None:
+    """Run callbacks until `node.ended`; an exception in one is logged and reported, and the node stays up."""
+    while not node.ended.is_set() and node.context.ok():
         try:
             executor.spin_once(timeout_sec=0.5)
         except ExternalShutdownException:
             break
         except Exception as error:
-            if ended.is_set():
+            if node.ended.is_set():
                 break
             node.get_logger().error(f"a callback failed: {_sentence(error)}\n{traceback.format_exc()}")
             node.report(ERROR, f"a callback failed: {_sentence(error)}")
-    ended.set()
+    node.ended.set()
 
 
 def _sentence(error: Exception) -> str:
