@@ -72,6 +72,7 @@ class CellLayout:
     place_bin: Container
     camera: PinholeCamera
     T_hand_camera: NDArray[np.float64]
+    T_hand_tcp: NDArray[np.float64]
     gripper: GripperShape
     named_poses: dict[str, NDArray[np.float64]]
     home: NDArray[np.float64]
@@ -91,10 +92,12 @@ class CellLayout:
             T_hand_camera = np.eye(4)
             T_hand_camera[:3, :3] = mount["rotation"]
             T_hand_camera[:3, 3] = mount["translation"]
+            T_hand_tcp = np.eye(4)
+            T_hand_tcp[2, 3] = document["hand_to_tcp"]
             table = document["table"]
             return cls(
                 base_frame=document["base_frame"], tcp_frame=document["tcp_frame"],
-                hand_frame=document["hand_frame"],
+                hand_frame=document["hand_frame"], T_hand_tcp=T_hand_tcp,
                 camera_frame=document["camera_frame"], table_centre=tuple(table["centre"]), table_size=tuple(table["size"]),
                 table_thickness=table["thickness"], tray=_container(document["tray"]), place_bin=_container(document["place_bin"]),
                 camera=PinholeCamera(**camera), T_hand_camera=T_hand_camera, gripper=GripperShape(**document["gripper"]),

@@ -26,6 +26,7 @@ import numpy as np
 
 from objectcentric_ros.gallery.records import PickRecord
 from objectcentric_ros.geometry.layout import CellLayout
+from objectcentric_ros.grasping.drawing import draw_grasp
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.motion.protocols import MotionOutcome
 from objectcentric_ros.nodes import require
@@ -199,6 +200,16 @@ class RosPorts:
             return bytes(compressed_from_color(color_from_image(image), kind="jpeg", quality=JPEG_QUALITY).data)
         except ValueError:
             return None   # evidence is no reason to end a pick
+
+    def picture_grasp(self, view: View, grasp: Grasp) -> bytes | None:
+        """See PickPorts; drawn with the nominal camera pose of the look, which is good enough for a picture."""
+        image = self._pictures.get("color")
+        T_base_tcp, camera = self._layout.named_poses.get(view.pose), self._layout.camera
+        if image is None or T_base_tcp is None or (image.width, image.height) != (camera.width, camera.height):
+            return None
+        T_base_camera = T_base_tcp @ np.linalg.inv(self._layout.T_hand_tcp) @ self._layout.T_hand_camera
+        picture = draw_grasp(color_from_image(image), grasp, camera, T_base_camera, self._layout.gripper)
+        return bytes(compressed_from_color(picture, kind="jpeg", quality=JPEG_QUALITY).data)
 
     def record(self, record: PickRecord) -> None:
         """See PickPorts."""

@@ -30,6 +30,7 @@ from objectcentric_ros.gallery.records import PickRecord
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout
+from objectcentric_ros.grasping.drawing import draw_grasp
 from objectcentric_ros.grasping.geometric import GeometricGraspPlanner
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.identification.crop import crop_segment
@@ -185,6 +186,11 @@ class LocalPorts:
                 frame, segmentation = self._frames[self._latest]
                 return _jpeg(draw_overlay(frame.color, segmentation.labels, self._captions))
         return None
+
+    def picture_grasp(self, view: View, grasp: Grasp) -> bytes | None:
+        """See PickPorts."""
+        frame, _ = self._frames[view.stamp_ns]
+        return _jpeg(draw_grasp(frame.color, grasp, frame.camera, frame.T_base_camera, self._lib.layout.gripper))
 
     def record(self, record: PickRecord) -> None:
         """See PickPorts."""

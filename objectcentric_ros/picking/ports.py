@@ -150,6 +150,10 @@ class PickPorts(Protocol):
         """JPEG of what the named view shows now (color, overlay, scene), None when there is no such picture."""
         ...
 
+    def picture_grasp(self, view: View, grasp: Grasp) -> bytes | None:
+        """JPEG of the view with the grasp drawn into it, None when there is no picture."""
+        ...
+
     def record(self, record: PickRecord) -> None:
         """Store the finished pick, all of it or nothing."""
         ...

@@ -222,6 +222,7 @@ class _Pick:
         executed: GraspOutcome | None = None
         for grasp in self._untried_first(grasps)[: self._config.grasps_per_look]:
             attempt.grasp = grasp
+            self._keep_picture(f"grasp_{attempt.number}", self._ports.picture_grasp(view, grasp))
             executed = self._ports.execute_grasp(
                 grasp, view, segment_id, self._force(), self._abort, lambda stage: self._mark(attempt, stage))
             if executed.outcome is not MotionOutcome.NO_PLAN:
@@ -307,7 +308,9 @@ class _Pick:
         self._phase_started = None
 
     def _keep(self, name: str, view: str) -> None:
-        picture = self._ports.snapshot(view)
+        self._keep_picture(name, self._ports.snapshot(view))
+
+    def _keep_picture(self, name: str, picture: bytes | None) -> None:
         if picture is not None:
             self._evidence[name] = picture
 

@@ -49,7 +49,7 @@ def test_the_record_holds_the_whole_pick():
     assert record.request == "Rubik's cube"
     assert record.finished >= record.started
     assert record.attempts[0].outcome == "picked"
-    assert set(record.images) >= {"overlay_1", "lift_1", "verify_1", "placed"}
+    assert set(record.images) >= {"overlay_1", "grasp_1", "lift_1", "verify_1", "placed"}
     assert report.recorded
 
 

@@ -150,6 +150,9 @@ class TrayWorld:
     def snapshot(self, name: str) -> bytes | None:
         return f"picture of {name}".encode()
 
+    def picture_grasp(self, view: View, grasp: Grasp) -> bytes | None:
+        return b"picture of a grasp"
+
     def record(self, record: PickRecord) -> None:
         if self.record_fails:
             raise PickEnded(PickOutcome.NODE_LOST, "the gallery is gone")
