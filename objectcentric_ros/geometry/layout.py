@@ -55,6 +55,7 @@ class GripperShape:
     hand_width: float
     hand_depth: float
     finger_length: float
+    tip_beyond_tcp: float
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class CellLayout:
                 base_frame=document["base_frame"], tcp_frame=document["tcp_frame"],
                 hand_frame=document["hand_frame"], T_hand_tcp=T_hand_tcp,
                 camera_frame=document["camera_frame"], table_centre=tuple(table["centre"]), table_size=tuple(table["size"]),
-                table_thickness=table["thickness"], tray=_container(document["tray"]), place_bin=_container(document["place_bin"]),
+                table_thickness=table["thickness"],
+                tray=_container(document["tray"]), place_bin=_container(document["place_bin"]),
                 camera=PinholeCamera(**camera), T_hand_camera=T_hand_camera, gripper=GripperShape(**document["gripper"]),
                 named_poses={name: top_down(pose["position"], pose["yaw"]) for name, pose in document["named_poses"].items()},
                 home=np.asarray(document["home"], dtype=float))
