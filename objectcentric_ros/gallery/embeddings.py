@@ -36,7 +36,7 @@ _MIN_DISTANCES = """
     JOIN object_references AS reference ON reference.object_id = candidate.object_id
     JOIN embeddings AS stored ON stored.reference_id = reference.reference_id
      AND stored.encoder_id = (SELECT encoder_id FROM encoders WHERE key = %s)
-    CROSS JOIN unnest(%s::vector[]) WITH ORDINALITY AS query (vector, number)
+    CROSS JOIN unnest(%b::vector[]) WITH ORDINALITY AS query (vector, number)
     GROUP BY 1, 2, 3"""
 
 
@@ -71,7 +71,7 @@ def insert(connection: psycopg.Connection, encoder_key: str, reference_ids: Sequ
                                "an encoder that changed needs another key")
     done = connection.execute("""
         INSERT INTO embeddings (encoder_id, reference_id, dimension, embedding)
-        SELECT %s, reference_id, %s, embedding FROM unnest(%s::bigint[], %s::vector[]) AS given (reference_id, embedding)
+        SELECT %s, reference_id, %s, embedding FROM unnest(%s::bigint[], %b::vector[]) AS given (reference_id, embedding)
         JOIN object_references USING (reference_id)
         ON CONFLICT (reference_id, encoder_id) DO NOTHING""",
         (row[0], dimension, list(reference_ids), [Vector(vector) for vector in vectors]))
