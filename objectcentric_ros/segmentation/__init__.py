@@ -13,4 +13,26 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+
 """RGB-D image to instance label image."""
+
+from __future__ import annotations
+
+from objectcentric_ros.geometry.layout import CellLayout
+from objectcentric_ros.segmentation.segmenter import Segment, Segmentation, Segmenter
+
+__all__ = ["SEGMENTERS", "Segment", "Segmentation", "Segmenter", "make_segmenter"]
+
+SEGMENTERS = ("rgbd",)
+
+
+def make_segmenter(name: str, layout: CellLayout) -> Segmenter:
+    """Segmenter by name: ``rgbd`` (depth and colour, boosted trees).
+
+    Raises:
+        ValueError: no segmenter has that name; the message lists those that exist.
+    """
+    if name == "rgbd":
+        from objectcentric_ros.segmentation.rgbd import RgbdSegmenter  # imports OpenCV, loads the model
+        return RgbdSegmenter(layout)
+    raise ValueError(f"no segmenter is named {name!r}; there are: {', '.join(SEGMENTERS)}")

@@ -1,0 +1,98 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""Over-segmentation of the tray into small patches whose borders follow colour and depth edges."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from objectcentric_ros.segmentation.tray_view import TrayView
+
+
+def edge_strength(view: TrayView) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Gradient magnitude of colour [L*a*b* units/px] and of height [m/px], (h, w) float32 each."""
+    along_u = cv2.Sobel(view.lab, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
+    along_v = cv2.Sobel(view.lab, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
+    color = np.sqrt((along_u * along_u + along_v * along_v).sum(axis=-1))
+    height = cv2.magnitude(cv2.Sobel(view.height, cv2.CV_32F, 1, 0, ksize=3, scale=0.125),
+                           cv2.Sobel(view.height, cv2.CV_32F, 0, 1, ksize=3, scale=0.125))
+    return color, height
+
+
+def superpixels(view: TrayView, spacing: int, millimetres_per_lab: float = 0.5) -> NDArray[np.int32]:
+    """Patches about spacing pixels across, by a watershed flooded over colour and height differences.
+
+    Args:
+        view: the tray.
+        spacing: distance of the seeds [px].
+        millimetres_per_lab: a height step of so many millimetres counts as much as one unit of L*a*b*.
+
+    Returns:
+        (h, w) int32, labels 0..n-1 without gaps.
+    """
+    color, height = edge_strength(view)
+    markers = _seeds(color + height * np.float32(1000.0 / millimetres_per_lab), spacing)
+    # cv2.watershed floods 8-bit images of three channels: two principal colours and the height.
+    principal = _principal_colors(view.lab)
+    level = np.clip(view.height * 1000.0 / millimetres_per_lab, -40, 215) + 40
+    cv2.watershed(np.dstack([principal, level]).astype(np.uint8), markers)
+    return _compact(_close_lines(markers))
+
+
+def _seeds(gradient: NDArray[np.float32], spacing: int) -> NDArray[np.int32]:
+    """One numbered pixel in each cell of a grid, where the gradient is least."""
+    rows, columns = gradient.shape[0] // spacing, gradient.shape[1] // spacing
+    cells = gradient[:rows * spacing, :columns * spacing].reshape(rows, spacing, columns, spacing).swapaxes(1, 2)
+    inner = cells[:, :, 1:-1, 1:-1].reshape(rows, columns, -1)
+    best = inner.argmin(axis=-1)
+    width = spacing - 2
+    v = np.arange(rows)[:, None] * spacing + 1 + best // width
+    u = np.arange(columns)[None, :] * spacing + 1 + best % width
+    markers = np.zeros(gradient.shape, np.int32)
+    markers[v, u] = np.arange(1, rows * columns + 1).reshape(rows, columns)
+    return markers
+
+
+def _principal_colors(lab: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The two directions of colour in which this image varies most, (h, w, 2), in 0..255 at twice the L*a*b* scale."""
+    flat = lab.reshape(-1, 3)
+    centred = flat - flat.mean(axis=0)
+    _, axes = np.linalg.eigh(centred[::7].T @ centred[::7])
+    return np.clip(centred @ axes[:, :0:-1] + 128.0, 0, 255).reshape(*lab.shape[:2], 2)
+
+
+def _close_lines(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Give the watershed's lines (-1) to a neighbour."""
+    labels = labels.copy()
+    labels[[0, -1]] = labels[[1, -2]]
+    labels[:, [0, -1]] = labels[:, [1, -2]]
+    for _ in range(4):
+        if not (labels <= 0).any():
+            break
+        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            shifted = np.roll(labels, step, axis)
+            np.copyto(labels, shifted, where=(labels <= 0) & (shifted > 0))
+    return labels
+
+
+def _compact(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Labels 0..n-1 without gaps."""
+    present = np.zeros(int(labels.max()) + 1, bool)
+    present[labels.ravel()] = True
+    return (np.cumsum(present) - 1).astype(np.int32)[labels]
