@@ -29,6 +29,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from objectcentric_ros.nodes import require
+from objectcentric_ros.nodes.conversions import color_from_image, compressed_from_color
 from objectcentric_ros.nodes.graph_client import GraphClient
 from objectcentric_ros.nodes.heartbeats import Heartbeats
 from objectcentric_ros.picking.outcome import PickOutcome
@@ -38,6 +39,8 @@ require("rclpy", "objectcentric_interfaces")
 
 from objectcentric_interfaces.action import PickObject  # noqa: E402
 from rclpy.action import ActionClient  # noqa: E402
+from rclpy.qos import qos_profile_sensor_data  # noqa: E402
+from sensor_msgs.msg import Image  # noqa: E402
 
 POLL = 0.05   # [s]
 
@@ -59,6 +62,23 @@ class PickClient(GraphClient):
     def wait_until_ready(self, timeout: float) -> bool:
         """Wait for the pick node; False when it is not there in time [s]."""
         return bool(self._client.wait_for_server(timeout_sec=timeout))
+
+    def wait_for_picture(self, topic: str, timeout: float) -> bytes | None:
+        """JPEG of the next image of a topic, None when none comes in time [s]."""
+        came = threading.Event()
+        box: list[Image] = []
+
+        def on_image(image: Image) -> None:
+            box.append(image)
+            came.set()
+
+        subscription = self.node.create_subscription(Image, topic, on_image, qos_profile_sensor_data)
+        try:
+            if not came.wait(timeout):
+                return None
+            return bytes(compressed_from_color(color_from_image(box[0]), kind="jpeg").data)
+        finally:
+            self.node.destroy_subscription(subscription)
 
     def cancel(self) -> None:
         """End the running pick from another thread; pick() returns when the arm is at rest."""

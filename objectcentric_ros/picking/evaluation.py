@@ -28,22 +28,20 @@ from typing import Any
 
 import numpy as np
 
-from objectcentric_ros.gallery.records import ObjectRecord
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.grasping.geometric import GeometricGraspPlanner
 from objectcentric_ros.identification.encoder import make_encoder
-from objectcentric_ros.identification.enrolment import reference_crops
 from objectcentric_ros.identification.identifier import Identifier
 from objectcentric_ros.motion.execution import GraspExecutor
 from objectcentric_ros.motion.roboplan_planner import RoboPlanPlanner
+from objectcentric_ros.picking.enrolment import record_of, tray_references
 from objectcentric_ros.picking.local import Libraries, LocalPorts
 from objectcentric_ros.picking.outcome import AbortSwitch, PickOutcome
 from objectcentric_ros.picking.procedure import PickProcedure, PickReport, PickRequest
 from objectcentric_ros.segmentation import make_segmenter
 from objectcentric_ros.simulation.catalogue import Catalogue, Item
 from objectcentric_ros.simulation.cell import Cell
-from objectcentric_ros.simulation.photograph import photograph
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class PickEvaluation:
         planner = RoboPlanPlanner(self.layout)
         self._libraries = Libraries(
             layout=self.layout, segmenter=self._segmenter,
-            identifier=Identifier(make_encoder("efficientnet_lite0"), self._gallery), gallery=self._gallery,
+            identifier=Identifier(make_encoder("efficientnet-lite0"), self._gallery), gallery=self._gallery,
             grasps=GeometricGraspPlanner(self.layout),
             executor=lambda arm, gripper: GraspExecutor(planner, arm, gripper, self.layout))
         self.perception: list[float] = []
@@ -92,7 +90,7 @@ class PickEvaluation:
         try:
             self._gallery.get_object(item.id)
         except LookupError:
-            crops = reference_crops(photograph(item, self._views, photograph_seed(item)), self._segmenter)
+            crops = tray_references(item, self._views, self._segmenter)
             self._gallery.add_object(record_of(item))
             for crop in crops:
                 self._gallery.add_reference(item.id, "tray", crop)
@@ -118,16 +116,6 @@ class PickEvaluation:
         return SceneResult(
             seed, target.id, report.outcome.label, target.id in in_bin, bool(in_bin - {target.id}), len(report.attempts), seconds,
             report.message, tuple(item.id for item in items))
-
-
-def record_of(item: Item) -> ObjectRecord:
-    """What the gallery shall know of a catalogue item."""
-    return ObjectRecord(item.id, item.title, dict(item.translations), item.size, item.mass)
-
-
-def photograph_seed(item: Item) -> int:
-    """Seed of an item's photographs; it doesn't follow a scene's seed: the gallery was filled on another day."""
-    return 1_000_003 + sum(item.id.encode())
 
 
 def summary(results: Sequence[SceneResult], perception: Sequence[float], planning: Sequence[float]) -> dict[str, Any]:

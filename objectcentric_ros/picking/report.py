@@ -46,7 +46,8 @@ class ReportedPick:
     result: PickResult
 
 
-def write_report(path: Path, picks: Sequence[ReportedPick], facts: dict[str, str], scene: bytes | None, credits: Sequence[str]) -> None:
+def write_report(path: Path, picks: Sequence[ReportedPick], facts: dict[str, str], scene: bytes | None,
+                 credits: Sequence[str]) -> None:
     """Write the page.
 
     Args:
@@ -61,7 +62,8 @@ def write_report(path: Path, picks: Sequence[ReportedPick], facts: dict[str, str
         trim_blocks=True, lstrip_blocks=True)
     page = environment.get_template("report.html.jinja").render(
         picks=[_pick_view(pick) for pick in picks], facts=facts, scene=_data_url(scene) if scene else None, credits=credits,
-        picked=sum(pick.result.outcome is PickOutcome.PICKED for pick in picks), made=datetime.datetime.now().strftime("%Y-%m-%d %H:%M"))
+        picked=sum(pick.result.outcome is PickOutcome.PICKED for pick in picks),
+        made=datetime.datetime.now().strftime("%Y-%m-%d %H:%M"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".html", delete=False) as file:
         file.write(page)
@@ -86,7 +88,8 @@ def _attempt_view(number: int, attempt: dict[str, Any]) -> dict[str, Any]:
         seconds[phase] = seconds.get(phase, 0.0) + duration
     total = sum(seconds.values()) or 1.0
     return {**attempt, "number": number, "total": total,
-            "bars": [{"phase": phase, "seconds": duration, "percent": 100 * duration / total} for phase, duration in seconds.items()]}
+            "bars": [{"phase": phase, "seconds": duration, "percent": 100 * duration / total}
+                     for phase, duration in seconds.items()]}
 
 
 def _caption(name: str) -> str:
