@@ -43,7 +43,8 @@ class ConnectionPool:
         size: most connections at the same time; a further thread waits.
     """
 
-    def __init__(self, parameters: Mapping[str, Any], revive: Callable[[], Mapping[str, Any]] | None = None, size: int = 8) -> None:
+    def __init__(self, parameters: Mapping[str, Any], revive: Callable[[], Mapping[str, Any]] | None = None,
+                 size: int = 8) -> None:
         self._parameters = dict(parameters)
         self._revive = revive
         self._idle: list[psycopg.Connection] = []
@@ -88,7 +89,8 @@ class ConnectionPool:
 
     def connect(self) -> psycopg.Connection:
         """Open one more connection, set up for the gallery's schema."""
-        connection = psycopg.connect(**{**_TCP_PATIENCE, "application_name": "objectcentric", **self._parameters}, autocommit=True)
+        parameters = {**_TCP_PATIENCE, "application_name": "objectcentric", **self._parameters}
+        connection = psycopg.connect(**parameters, autocommit=True)
         try:
             connection.execute(f"SET search_path = {SCHEMA}, public, extensions")       # type: ignore[call-overload]
             connection.execute("SET client_encoding = 'UTF8'")

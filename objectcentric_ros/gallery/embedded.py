@@ -174,8 +174,8 @@ class EmbeddedServer:
             # Its files may lie below /root: passing through closed folders is all the account may do beyond its own files.
             capability = next((name for bit, name in ((2, "dac_read_search"), (1, "dac_override")) if _may_grant(bit)), None)
             if capability is None:
-                raise GalleryError(f"the database account {account.pw_name} can't reach {self.folder}: use a folder outside /root "
-                                   "(OBJECTCENTRIC_DATA), or run as a normal user")
+                raise GalleryError(f"the database account {account.pw_name} can't reach {self.folder}: use a folder outside "
+                                   "/root (OBJECTCENTRIC_DATA), or run as a normal user")
             prefix += [f"--inh-caps=-all,+{capability}", f"--ambient-caps=-all,+{capability}"]
         return [*prefix, "--", *command]
 
@@ -292,12 +292,13 @@ class EmbeddedServer:
         except FileExistsError:
             found = folder.lstat()
             if found.st_uid != owner.st_uid or not folder.is_dir() or folder.is_symlink():
-                raise GalleryError(f"{folder} is needed for the database socket but belongs to somebody else; remove it") from None
+                raise GalleryError(f"{folder} is needed for the database socket, but it is somebody else's; remove it") from None
         return folder
 
     def _send_reaper(self) -> None:
         """Leave a process behind that stops the server when the last user is gone; one that finds another on duty goes away."""
-        stop = self._as_server_account(str(self._binaries() / "pg_ctl"), "stop", "-D", str(self.cluster), "-m", "fast", "-w", "-s")
+        pg_ctl = str(self._binaries() / "pg_ctl")
+        stop = self._as_server_account(pg_ctl, "stop", "-D", str(self.cluster), "-m", "fast", "-w", "-s")
         failure = self._run(["setsid", "--fork", "sh", "-c", 'exec "$@" >/dev/null 2>&1', "sh",
                              "flock", "--timeout", "10", str(self.folder / "reaper.lock"),
                              "flock", str(self.folder / "users.lock"), *stop])

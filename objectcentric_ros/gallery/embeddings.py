@@ -89,8 +89,8 @@ def min_distances(connection: psycopg.Connection, encoder_key: str, vectors: NDA
         rows = connection.execute(_MIN_DISTANCES, (list(object_ids), encoder_key, [Vector(vector) for vector in vectors]),
                                   binary=True).fetchall()
     except psycopg.errors.DataException as error:       # pgvector: different vector dimensions
-        raise InvalidEmbedding(f"the query has {vectors.shape[1]} dimensions, which is not what encoder {encoder_key} has in this "
-                               f"gallery ({error.diag.message_primary})") from error
+        raise InvalidEmbedding(f"the query has {vectors.shape[1]} dimensions, which is not what encoder {encoder_key} has in "
+                               f"this gallery ({error.diag.message_primary})") from error
     for query, candidate, source, distance in rows:
         distances[query - 1, candidate - 1, SOURCES.index(source)] = min(max(distance, 0.0), 2.0)
     return distances

@@ -70,7 +70,7 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.
                 if width * height > max_pixels:
                     raise BadImage(f"the image has {width} x {height} pixels; at most {max_pixels / 1e6:g} million are decoded")
                 if min(width, height) < MIN_SIDE:
-                    raise BadImage(f"the image has {width} x {height} pixels; nothing can be recognised below {MIN_SIDE} x {MIN_SIDE}")
+                    raise BadImage(f"the image has {width} x {height} pixels; nothing is visible below {MIN_SIDE} x {MIN_SIDE}")
                 stored = FORMATS[image.format or ""]
                 image.load()
                 upright = ImageOps.exif_transpose(image)

@@ -47,7 +47,7 @@ def insert(connection: psycopg.Connection, record: ObjectRecord) -> None:
         "ON CONFLICT (object_id) DO NOTHING RETURNING 1",
         (record.object_id, record.title, _list(record.size), record.mass, Json(dict(record.attributes)))).fetchone()
     if added is None:
-        raise DuplicateObject(f"the gallery already has an object with the id {record.object_id!r}; update it, or take another id")
+        raise DuplicateObject(f"the gallery already has an object with id {record.object_id!r}; update it, or take another id")
     _write_titles(connection, record)
 
 

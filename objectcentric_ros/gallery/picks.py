@@ -51,7 +51,8 @@ def insert(connection: psycopg.Connection, pick: PickRecord, images: dict[str, t
 def select(connection: psycopg.Connection, object_id: str | None, limit: int, with_images: bool) -> tuple[PickRecord, ...]:
     """Picks of an object (None: of every object, also those without a link), newest first."""
     picks = connection.execute("""
-        SELECT pick_id::text, object_name, request, outcome, extract(epoch FROM started)::float8, extract(epoch FROM finished)::float8
+        SELECT pick_id::text, object_name, request, outcome,
+               extract(epoch FROM started)::float8, extract(epoch FROM finished)::float8
         FROM picks WHERE %s::text IS NULL OR object_id = %s ORDER BY started DESC, pick_id LIMIT %s""",
         (object_id, object_id, limit)).fetchall()
     attempts: dict[str, list[AttemptRecord]] = {row[0]: [] for row in picks}
@@ -62,9 +63,11 @@ def select(connection: psycopg.Connection, object_id: str | None, limit: int, wi
     images: dict[str, dict[str, bytes]] = {row[0]: {} for row in picks}
     if with_images:
         for pick_id, name, data in connection.execute(
-                "SELECT pick_id::text, name, data FROM pick_images WHERE pick_id = ANY(%s::uuid[]) ORDER BY name", (list(images),)):
+                "SELECT pick_id::text, name, data FROM pick_images WHERE pick_id = ANY(%s::uuid[]) ORDER BY name",
+                (list(images),)):
             images[pick_id][name] = bytes(data)
-    return tuple(PickRecord(*row, attempts=tuple(attempts[row[0]]), images=images[row[0]]) for row in picks)
+    return tuple(PickRecord(pick_id, object_name, request, outcome, started, finished, tuple(attempts[pick_id]), images[pick_id])
+                 for pick_id, object_name, request, outcome, started, finished in picks)
 
 
 def _number(value: float | None) -> float | None:

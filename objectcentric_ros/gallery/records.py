@@ -50,7 +50,7 @@ def require_image_source(source: str) -> str:
 def require_object_id(object_id: str) -> str:
     """Return the id, or raise InvalidRecord saying what an id may look like."""
     if not isinstance(object_id, str) or not _ID.fullmatch(object_id) or len(object_id) > MAX_ID_LENGTH:
-        raise InvalidRecord(f"object id {_shown(object_id)} is not usable: an id has 1 to {MAX_ID_LENGTH} characters of a-z 0-9 _ -")
+        raise InvalidRecord(f"object id {_shown(object_id)} is not usable: expected 1 to {MAX_ID_LENGTH} of a-z 0-9 _ -")
     return object_id
 
 
@@ -113,12 +113,12 @@ class ObjectRecord:
         object.__setattr__(self, "title", require_text(self.title, f"the title of {self.object_id}"))
         for language, title in self.translations.items():
             if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):
-                raise InvalidRecord(f"translation language {_shown(language)} of {self.object_id} is no ISO 639-1 code such as de")
+                raise InvalidRecord(f"language {_shown(language)} of a title of {self.object_id} is no ISO 639-1 code such as de")
             require_text(title, f"the {language} title of {self.object_id}")
         if self.size is not None:
             size = tuple(float(edge) for edge in self.size)
             if len(size) != 3 or not all(math.isfinite(edge) and edge > 0 for edge in size):
-                raise InvalidRecord(f"the size of {self.object_id} must be three positive lengths x, y, z [m], got {_shown(self.size)}")
+                raise InvalidRecord(f"the size of {self.object_id} must be three lengths > 0 x, y, z [m]: {_shown(self.size)}")
             object.__setattr__(self, "size", size)
         if self.mass is not None and not (math.isfinite(self.mass) and self.mass > 0):
             raise InvalidRecord(f"the mass of {self.object_id} must be positive [kg], got {self.mass!r}")
@@ -227,7 +227,7 @@ class PickRecord:
             if value:
                 require_text(value, f"{name} of the pick", 10_000)
         if not (math.isfinite(self.started) and math.isfinite(self.finished) and 0 <= self.started <= self.finished < 1e11):
-            raise InvalidRecord(f"a pick starts, then finishes [s since 1970]; got started {self.started}, finished {self.finished}")
+            raise InvalidRecord(f"a pick starts, then finishes [s since 1970]; got {self.started} and {self.finished}")
         for attempt in self.attempts:
             require_text(attempt.outcome, "the outcome of an attempt", 64)
             if attempt.grasp is not None:

@@ -55,8 +55,9 @@ def _insert(connection: psycopg.Connection, object_id: str, source: str, content
                                (object_id, digest)).fetchone()
     if found is not None:
         return int(found[0]), True
-    row = connection.execute("INSERT INTO object_references (object_id, source, sha256) VALUES (%s, %s, %s) RETURNING reference_id",
-                             (object_id, source, digest)).fetchone()
+    row = connection.execute(
+        "INSERT INTO object_references (object_id, source, sha256) VALUES (%s, %s, %s) RETURNING reference_id",
+        (object_id, source, digest)).fetchone()
     assert row is not None
     return int(row[0]), False
 
@@ -66,7 +67,8 @@ def select(connection: psycopg.Connection, object_id: str, source: str | None) -
     rows = connection.execute("""
         SELECT reference_id, object_id, source, sha256, extract(epoch FROM created)::float8, format, width, height, text, language
         FROM object_references LEFT JOIN reference_images USING (reference_id) LEFT JOIN reference_texts USING (reference_id)
-        WHERE object_id = %s AND (%s::text IS NULL OR source = %s) ORDER BY reference_id""", (object_id, source, source)).fetchall()
+        WHERE object_id = %s AND (%s::text IS NULL OR source = %s) ORDER BY reference_id""",
+        (object_id, source, source)).fetchall()
     if not rows:
         objects.get(connection, object_id)
     return tuple(ReferenceRecord(row[0], row[1], row[2], bytes(row[3]).hex(), row[4], row[5] or "text",
@@ -83,7 +85,8 @@ def image(connection: psycopg.Connection, reference_id: int) -> bytes:
 
 def delete(connection: psycopg.Connection, reference_id: int) -> None:
     """Remove one reference with its embeddings; raises GalleryError when it is not there."""
-    if connection.execute("DELETE FROM object_references WHERE reference_id = %s RETURNING 1", (reference_id,)).fetchone() is None:
+    gone = connection.execute("DELETE FROM object_references WHERE reference_id = %s RETURNING 1", (reference_id,)).fetchone()
+    if gone is None:
         raise GalleryError(f"the gallery has no reference {reference_id}")
 
 

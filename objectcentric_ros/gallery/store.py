@@ -114,7 +114,8 @@ class Gallery:
                 migrate(connection)
         except psycopg.OperationalError as error:
             gallery.close()
-            raise DatabaseLost(f"the gallery's database ({pool.where}) does not answer: {' '.join(str(error).split())}") from error
+            words = " ".join(str(error).split())
+            raise DatabaseLost(f"the gallery's database ({pool.where}) does not answer: {words}") from error
         except BaseException:
             gallery.close()
             raise
@@ -226,7 +227,8 @@ class Gallery:
 
     # Embeddings
 
-    def missing_embeddings(self, encoder_key: str, object_ids: Sequence[str], limit: int = 64) -> list[tuple[int, str, str, bytes]]:
+    def missing_embeddings(self, encoder_key: str, object_ids: Sequence[str],
+                           limit: int = 64) -> list[tuple[int, str, str, bytes]]:
         """(reference id, object id, source, image bytes) of image references this encoder has not embedded, at most limit."""
         return self._run(lambda connection: references.without_embedding(connection, encoder_key, object_ids, limit))
 
@@ -289,7 +291,7 @@ class Gallery:
 
     def export(self, folder: Path | str) -> int:
         """Write every object with its references as a folder that gallery.transfer imports; returns the number of objects."""
-        from objectcentric_ros.gallery.transfer import export_gallery    # it builds on this class
+        from objectcentric_ros.gallery.transfer import export_gallery  # it builds on this class
 
         return export_gallery(self, Path(folder))
 

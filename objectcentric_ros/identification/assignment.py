@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -73,3 +73,48 @@ def assign(results: Sequence[IdentificationResult], copies: Mapping[str, int] | 
     chosen = dict(zip(rows.tolist(), columns.tolist(), strict=True))
     return tuple(Assignment(slots[chosen[row]] if chosen[row] < len(slots) and p[row, chosen[row]] > 0 else None,
                             float(p[row, chosen[row]])) for row in range(len(results)))
+
+
+def one_to_one(results: Sequence[IdentificationResult], copies: Mapping[str, int] | None = None) -> tuple[IdentificationResult, ...]:
+    """Identifications of all segments of a tray, revised by the rule that every item is there once.
+
+    Each item goes to the segment that `assign` names it for, as probable as it was there. Every other segment is that item
+    only if the assigned one is not: p'(c) is proportional to p(c) * (1 - p_assigned(c)), with "none of these" unchanged
+    before normalising.
+
+    Args:
+        results: identifications of the segments of one image, against the same candidates.
+        copies: how many of an item there are, where it is not one.
+
+    Returns:
+        One identification a result, in order, ranked by the revised probabilities.
+
+    Raises:
+        ValueError: as assign.
+    """
+    assignments = assign(results, copies)
+    taken: dict[str, dict[int, float]] = {}
+    for row, assignment in enumerate(assignments):
+        if assignment.object_id is not None:
+            taken.setdefault(assignment.object_id, {})[row] = assignment.probability
+    free = {object_id for object_id in taken if len(taken[object_id]) < (copies or {}).get(object_id, 1)}
+    return tuple(_revised(result, {object_id: min(holders.values()) for object_id, holders in taken.items()
+                                        if object_id not in free and row not in holders}) for row, result in enumerate(results))
+
+
+def _revised(result: IdentificationResult, taken: Mapping[str, float]) -> IdentificationResult:
+    weights = [candidate.probability * (1 - taken.get(candidate.object_id, 0.0)) for candidate in result.ranking]
+    total = sum(weights) + result.none_probability
+    if total <= 0:    # everything that it could be is certainly another segment
+        return replace(result, ranking=tuple(replace(candidate, probability=0.0) for candidate in result.ranking),
+                       none_of_these=True, confidence=1.0, reason=f"{result.reason}; but that is another segment")
+    ranking = tuple(sorted((replace(candidate, probability=weight / total)
+                            for candidate, weight in zip(result.ranking, weights, strict=True)),
+                           key=lambda candidate: -candidate.probability))
+    none_probability = result.none_probability / total
+    none_of_these = none_probability >= ranking[0].probability
+    reason = result.reason
+    if result.ranking[0].object_id in taken:
+        reason = f"{reason}; but {result.ranking[0].title} is more likely another segment"
+    return replace(result, ranking=ranking, none_of_these=none_of_these, reason=reason,
+                   confidence=none_probability if none_of_these else ranking[0].probability)

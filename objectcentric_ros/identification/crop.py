@@ -67,8 +67,7 @@ def crop_segment(color: NDArray[np.uint8], labels: NDArray[np.integer], segment_
     if segment_id == 0:
         raise ValueError("segment 0 is the background")
     mask = labels == segment_id
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
+    if not mask.any():
         raise ValueError(f"no pixel has the label {segment_id}; the segments are {np.unique(labels[labels > 0])[:20].tolist()}")
     return crop_mask(color, mask, config or CropConfig())
 
@@ -85,8 +84,9 @@ def crop_mask(color: NDArray[np.uint8], mask: NDArray[np.bool_], config: CropCon
     picture = color[v0:v1, u0:u1]
     outside = np.full_like(picture, config.grey)
     if config.background > 0:
-        outside = cv2.addWeighted(picture, config.background, outside, 1 - config.background, 0)
-    crop[v0 - first_row:v1 - first_row, u0 - first_column:u1 - first_column] = np.where(mask[v0:v1, u0:u1, None], picture, outside)
+        outside = np.asarray(cv2.addWeighted(picture, config.background, outside, 1 - config.background, 0), np.uint8)
+    inside = np.where(mask[v0:v1, u0:u1, None], picture, outside)
+    crop[v0 - first_row:v1 - first_row, u0 - first_column:u1 - first_column] = inside
     if side > config.side:
         return np.asarray(cv2.resize(crop, (config.side, config.side), interpolation=cv2.INTER_AREA), np.uint8)
     return crop

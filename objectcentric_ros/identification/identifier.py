@@ -185,7 +185,8 @@ class Identifier:
                     except BadImage as error:
                         raise BadImage(f"reference {reference_id} of {object_id} is damaged, remove it: {error}") from error
                 vectors = self.encoder.encode(images)
-                self.gallery.put_embeddings(self.encoder.key, [(row[0], vector) for row, vector in zip(missing, vectors, strict=True)])
+                ids = (reference_id for reference_id, *_ in missing)
+                self.gallery.put_embeddings(self.encoder.key, list(zip(ids, vectors, strict=True)))
         return _ms_since(start)
 
 
@@ -217,12 +218,16 @@ def rank(distances: NDArray[np.float32], candidates: Sequence[str], known: Mappi
     mean = np.where(available, distances, 0.0).sum(axis=1) / np.maximum(counts, 1)
     p, p_none = probabilities(nearest, config)
     order = sorted(range(len(candidates)), key=lambda c: (counts[c] == 0, np.nan_to_num(nearest[c]), mean[c], candidates[c]))
-    ranking = tuple(RankedCandidate(
-        candidates[c], known[candidates[c]].record.title, float(p[c]), distances[c], known[candidates[c]].record.size,
-        known[candidates[c]].record.mass, known[candidates[c]].picks_attempted, known[candidates[c]].picks_succeeded) for c in order)
+    ranking = tuple(_candidate(known[candidates[c]], float(p[c]), distances[c]) for c in order)
     none_of_these = p_none >= ranking[0].probability
     return IdentificationResult(ranking, none_of_these, p_none if none_of_these else ranking[0].probability,
                                 _reason(ranking, none_of_these, config))
+
+
+def _candidate(summary: ObjectSummary, probability: float, distances: NDArray[np.float32]) -> RankedCandidate:
+    record = summary.record
+    return RankedCandidate(record.object_id, record.title, probability, distances, record.size, record.mass,
+                           summary.picks_attempted, summary.picks_succeeded)
 
 
 def _reason(ranking: Sequence[RankedCandidate], none_of_these: bool, config: IdentifierConfig) -> str:
@@ -231,7 +236,8 @@ def _reason(ranking: Sequence[RankedCandidate], none_of_these: bool, config: Ide
         return f"none of the {len(ranking)} candidates has a reference image in the gallery"
     source = SOURCES[int(np.nanargmin(best.distances))]
     if none_of_these:
-        return f"the nearest reference, {source} of {best.title}, is {best.distance:.2f} away; beyond {config.none_distance:.2f} it is none"
+        return (f"the nearest reference, {source} of {best.title}, is {best.distance:.2f} away; "
+                f"beyond {config.none_distance:.2f} it is none of the candidates")
     if len(ranking) == 1 or math.isnan(ranking[1].distance):
         return f"nearest {source} reference at {best.distance:.2f}, no other candidate with a reference"
     return f"nearest {source} reference at {best.distance:.2f}, next candidate {ranking[1].title} at {ranking[1].distance:.2f}"

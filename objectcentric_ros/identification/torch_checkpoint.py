@@ -81,10 +81,11 @@ class _StateDictUnpickler(pickle.Unpickler):
             return _rebuild_tensor
         if module == "torch" and name in _DTYPES:
             return _DTYPES[name]
-        raise UnsafeCheckpoint(f"the checkpoint asks for {module}.{name}, which no state dict of tensors needs; it was not loaded")
+        raise UnsafeCheckpoint(f"the checkpoint asks for {module}.{name}, which no dictionary of tensors needs; not loaded")
 
     def persistent_load(self, pid: Any) -> _Storage:
-        if not (isinstance(pid, tuple) and len(pid) == 6 and pid[0] == "storage" and isinstance(pid[1], np.dtype) and pid[5] is None):
+        if not (isinstance(pid, tuple) and len(pid) == 6 and pid[0] == "storage"
+                and isinstance(pid[1], np.dtype) and pid[5] is None):
             raise UnsafeCheckpoint(f"unknown kind of storage in the checkpoint: {str(pid)[:80]}")
         return _Storage(str(pid[2]), pid[1], int(pid[4]))
 
@@ -133,5 +134,5 @@ def _read_elements(data: BinaryIO, storage: _Storage) -> NDArray[Any]:
     length = int(np.frombuffer(data.read(8), "<i8")[0])
     content = data.read(length * storage.dtype.itemsize) if length == storage.length else b""
     if len(content) != storage.length * storage.dtype.itemsize:
-        raise UnsafeCheckpoint(f"storage {storage.key} has {length} of {storage.length} elements: the file is truncated or damaged")
+        raise UnsafeCheckpoint(f"storage {storage.key} lacks elements ({length} of {storage.length}): the file is damaged")
     return np.frombuffer(content, storage.dtype)
