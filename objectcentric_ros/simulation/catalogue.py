@@ -62,7 +62,6 @@ class Item:
         creator: who made the model.
         licence: SPDX identifier of the model's licence.
         category: category of the furniture library, English.
-        hollow: the inside can be reached, so that its convex hull is no fair collision shape.
         library: path of the .sh3f archive that holds the model.
         model: path of the model inside the archive.
         rotation: (3, 3) rotation of the model file (y up) before it is scaled to size.
@@ -77,7 +76,6 @@ class Item:
     creator: str
     licence: str
     category: str
-    hollow: bool
     library: Path
     model: str
     rotation: NDArray[np.float64]
@@ -181,7 +179,7 @@ def _open_library(path: Path) -> FurnitureLibrary:
 
 
 def _make_item(curated: dict[str, Any], libraries: dict[str, FurnitureLibrary], densities: dict[str, float]) -> Item:
-    unknown = set(curated) - {"id", "title", "model", "scale", "material", "hollow"}
+    unknown = set(curated) - {"id", "title", "model", "scale", "material"}
     if unknown:
         raise ValueError(f"items.yaml: item {curated.get('id')} has unknown keys {sorted(unknown)}")
     library_name, _, model = curated["model"].partition(":")
@@ -193,7 +191,7 @@ def _make_item(curated: dict[str, Any], libraries: dict[str, FurnitureLibrary], 
     mass = float(np.clip(densities[curated["material"]] * width * depth * height, 0.02, 0.6))
     return Item(id=curated["id"], title=curated["title"], translations=entry.translations, size=(width, depth, height),
                 mass=round(mass, 3), scale=scale, creator=entry.creator, licence=_LICENCES[library_name],
-                category=entry.category, hollow=bool(curated.get("hollow", False)), library=libraries[library_name].path,
+                category=entry.category, library=libraries[library_name].path,
                 model=model, rotation=entry.rotation)
 
 

@@ -37,10 +37,12 @@ from PIL import Image
 
 from objectcentric_ros.paths import cache_dir
 from objectcentric_ros.simulation.catalogue import Item
+from objectcentric_ros.simulation.convex_pieces import DecompositionConfig, convex_pieces
 from objectcentric_ros.simulation.furniture_library import FurnitureLibrary
 
-RECIPE = 1
-MAX_TEXTURE = 512
+RECIPE = 2                                          # count up when the conversion changes: old cache entries are then ignored
+MAX_TEXTURE = 512                                   # px; an item covers 150 px of the wrist image
+MAX_FACES = 12000
 _Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
@@ -81,7 +83,7 @@ def load_item_model(item: Item, cache: Path | None = None) -> ItemModel:
     cache = cache or cache_dir() / "simulation" / "items"
     library = FurnitureLibrary(item.library)
     try:
-        recipe = (RECIPE, MAX_TEXTURE, library.checksum(item.model), item.size, item.hollow, item.rotation.tolist())
+        recipe = (RECIPE, MAX_TEXTURE, MAX_FACES, DecompositionConfig(), library.checksum(item.model), item.size, item.rotation.tolist())
         folder = cache / f"{item.id}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]}"
         if not folder.is_dir():
             _save(_convert(item, library.files(item.model)), folder)
@@ -101,9 +103,33 @@ def _convert(item: Item, files: dict[str, bytes]) -> ItemModel:
     low, high = used.min(axis=0), used.max(axis=0)
     scale = np.asarray(item.size) / np.maximum(high - low, 1e-9)
     placed = [((v - (low + high) / 2) * scale).astype(np.float32) for v in vertices]
-    parts = tuple(_part(v, mesh) for v, mesh in zip(placed, meshes, strict=True))
-    points = ((used - (low + high) / 2) * scale).astype(np.float64)
-    return ItemModel(parts, (trimesh.convex.convex_hull(points).vertices.astype(np.float32),))
+    parts = _simplify([_part(v, mesh) for v, mesh in zip(placed, meshes, strict=True)])
+    offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    pieces = convex_pieces(np.vstack([part.vertices for part in parts]),
+                           np.vstack([part.faces + offset for part, offset in zip(parts, offsets[:-1], strict=True)]))
+    return ItemModel(tuple(parts), tuple(pieces))
+
+
+def _simplify(parts: list[VisualPart]) -> list[VisualPart]:
+    """Merge near vertices, at most 1 mm apart, until the item has few enough faces to be drawn on a CPU."""
+    for cell in (0.00025, 0.0005, 0.00075, 0.001):
+        if sum(len(part.faces) for part in parts) <= MAX_FACES:
+            break
+        parts = [_cluster(part, cell) for part in parts]
+    return [part for part in parts if len(part.faces)]
+
+
+def _cluster(part: VisualPart, cell: float) -> VisualPart:
+    """One vertex for all in a cell of space (and of the texture, so that its seams stay)."""
+    key = np.round(part.vertices / cell).astype(np.int64)
+    if part.uv is not None:
+        key = np.hstack([key, np.round(part.uv * 64).astype(np.int64)])
+    _, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    faces = index.reshape(-1)[part.faces]
+    faces = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
+    _, unique = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
+    return VisualPart(part.vertices[first], faces[np.sort(unique)].astype(np.int32), None if part.uv is None else part.uv[first],
+                      part.texture, part.rgba)
 
 
 def _part(vertices: NDArray[np.float32], mesh: trimesh.Trimesh) -> VisualPart:

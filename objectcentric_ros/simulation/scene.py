@@ -189,7 +189,7 @@ def _add_item(spec: mujoco.MjSpec, index: int, item: Item, model: ItemModel, sha
     for number, piece in enumerate(model.convex_pieces):
         asset = f"{item.id}/convex{number}"
         if not shared:
-            spec.add_mesh(name=asset, uservert=piece.ravel(), maxhullvert=64)
+            spec.add_mesh(name=asset, uservert=piece.ravel(), maxhullvert=32)
         body.add_geom(name=f"{name}/convex{number}", type=mujoco.mjtGeom.mjGEOM_MESH, meshname=asset, group=3, condim=4,
                       mass=item.mass * volumes[number] / sum(volumes), friction=_FRICTION, solref=[0.005, 1.0])
 
