@@ -31,8 +31,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class PlanningFailure(enum.Enum):
+    """Why there is no plan; each has its counterpart among MoveIt's error codes."""
+
+    INVALID_REQUEST = "invalid request"
+    UNREACHABLE = "unreachable"
+    START_IN_COLLISION = "start in collision"
+    GOAL_IN_COLLISION = "goal in collision"
+    NO_PATH = "no path"
+
+
 class PlanningError(RuntimeError):
-    """No plan: the message says why (unreachable, start in collision, goal in collision, time out)."""
+    """No plan: one sentence for a person, and the reason for a program."""
+
+    def __init__(self, reason: PlanningFailure, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class MotionOutcome(enum.Enum):
@@ -84,12 +98,16 @@ class PlanRequest:
 
     Args:
         start: (N,) joint positions [rad].
-        goal: (N,) joint positions, or (4, 4) T_base_tcp.
-        linear: straight TCP line instead of free motion (the goal must be a pose).
+        goal: (N,) joint positions, or (4, 4) T_base_tcp, or (M, 4, 4) poses of which any will do (a parallel hand
+            grasps the same at yaw and yaw + 180 degrees): the planner takes one that is near in joint space.
+        linear: straight TCP line instead of free motion (the goal must be one pose).
         velocity_scale, acceleration_scale: 0..1 of the joint limits.
         max_linear_speed: speed of linear motions [m/s].
         timeout: planning time allowed [s].
-        ignore: names of obstacles that this motion may touch (fingers entering the clutter, say).
+        ignore: names of obstacles, sensed or known, that are not checked during this motion.
+        fingers_may_touch: the fingers and the carried item aren't checked against sensed obstacles, the rest of the
+            hand and the arm are. For the line into the clutter and out of it: depth obstacles are too coarse to say
+            whether a finger fits between two items, and an item being lifted starts amid its neighbours.
     """
 
     start: NDArray[np.float64]
@@ -100,6 +118,7 @@ class PlanRequest:
     max_linear_speed: float = 0.25
     timeout: float = 2.0
     ignore: tuple[str, ...] = ()
+    fingers_may_touch: bool = False
 
 
 class Planner(Protocol):
@@ -112,7 +131,10 @@ class Planner(Protocol):
         ...
 
     def attach(self, box: Box | None) -> None:
-        """Carry a box with the hand (T_base_box at the current grasp pose is in the TCP frame); None detaches."""
+        """Carry a box with the hand; None detaches.
+
+        A carried box is fixed to the TCP: its `T_base_box` is read as T_tcp_box. It may touch the fingers and the hand.
+        """
         ...
 
     def plan(self, request: PlanRequest) -> Trajectory:
