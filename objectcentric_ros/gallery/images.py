@@ -77,6 +77,8 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.
                 rgb = _over_grey(upright)
     except BadImage:
         raise
+    except Image.DecompressionBombError as error:
+        raise BadImage(f"the image promises far too many pixels; at most {max_pixels / 1e6:g} million are decoded") from error
     except Exception as error:      # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
         raise BadImage(f"the bytes are no readable PNG or JPEG image: {error}") from error
     return rgb, ImageInfo(stored, rgb.shape[1], rgb.shape[0])

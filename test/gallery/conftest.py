@@ -1,0 +1,52 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""One embedded server for all gallery tests; every test gets it empty."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from objectcentric_ros.gallery.store import Gallery
+
+
+@pytest.fixture(scope="session")
+def session_gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    with Gallery.open(data_dir=tmp_path_factory.mktemp("gallery")) as gallery:
+        yield gallery
+
+
+@pytest.fixture
+def gallery(session_gallery: Gallery) -> Gallery:
+    session_gallery._run(lambda connection: connection.execute("TRUNCATE objects, encoders, picks CASCADE"))
+    return session_gallery
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., bytes]:
+    """Image bytes that differ by seed."""
+
+    def make(seed: int, format: str = "PNG", size: tuple[int, int] = (24, 16)) -> bytes:
+        pixels = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, format)
+        return buffer.getvalue()
+
+    return make
