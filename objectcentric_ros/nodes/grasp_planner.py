@@ -1,0 +1,148 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The grasp planner node: a segment of a remembered scene in, ranked grasps out."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectcentric_ros.geometry.layout import CellLayout
+from objectcentric_ros.grasping.geometric import GeometricGraspPlanner
+from objectcentric_ros.grasping.grasp import Grasp
+from objectcentric_ros.nodes import require
+
+require("rclpy", "objectcentric_interfaces", "tf2_msgs")
+
+from objectcentric_interfaces.srv import PlanGrasp  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+from visualization_msgs.msg import MarkerArray  # noqa: E402
+
+from objectcentric_ros.nodes.camera_input import LATCHED_QOS, CameraConfig, CameraInput, Scene, SceneMemory  # noqa: E402
+from objectcentric_ros.nodes.conversions import (  # noqa: E402
+    message_from_grasp,
+    segmentation_from_segments,
+    stamp_nanoseconds,
+    stamp_seconds,
+)
+from objectcentric_ros.nodes.markers import grasp_markers  # noqa: E402
+from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
+from objectcentric_ros.nodes.service_answers import answer  # noqa: E402
+from objectcentric_ros.nodes.stack_node import OK, WARN, StackNode, run  # noqa: E402
+from objectcentric_ros.nodes.transforms import TransformListener  # noqa: E402
+
+MOST_GRASPS = 1000   # asked for in one call
+
+
+@dataclass(frozen=True)
+class GraspPlannerConfig(CameraConfig):
+    """Parameters of the grasp planner node."""
+
+    max_grasps: int = parameter(10, "grasps returned when a request doesn't say", minimum=1, maximum=MOST_GRASPS, read_only=False)
+    transform_timeout: float = parameter(0.5, "how long to wait for the camera's pose at the scene's stamp [s]", minimum=0.0,
+                                         maximum=5.0)
+    cell_file: str = parameter("", "YAML file of the cell's layout; empty = config/cell.yaml of the package")
+
+
+class GraspPlannerNode(StackNode):
+    """Plans grasps on segments by stamp and id."""
+
+    NODE_NAME = "grasp_planner"
+    Config = GraspPlannerConfig
+
+    def setup(self) -> None:
+        """Load the layout and the planner."""
+        self._layout = CellLayout.load(Path(self.config.cell_file) if self.config.cell_file else None)
+        self._planner = GeometricGraspPlanner(self._layout)
+        self._markers = self.create_publisher(MarkerArray, "grasps", LATCHED_QOS)
+
+    def start(self) -> None:
+        """Subscribe and offer the service."""
+        self._plans = self._without = 0
+        self._milliseconds = 0.0
+        self._working = threading.Lock()
+        self._transforms = TransformListener(self)
+        self._camera = CameraInput(self, self.config)
+        self._scenes = SceneMemory(self, self.config, self._camera, locate=self._locate)
+        self.create_service(PlanGrasp, "plan_grasp", self._on_plan_grasp)
+        self.create_timer(1.0, self._report)
+
+    def _on_plan_grasp(self, request: PlanGrasp.Request, response: PlanGrasp.Response) -> PlanGrasp.Response:
+        with self._working:
+            answer(self, response, lambda: self._plan(request, response))
+        if not response.success:
+            self.get_logger().info(f"refused: {response.message}")
+        self._report()
+        return response
+
+    def _plan(self, request: PlanGrasp.Request, response: PlanGrasp.Response) -> str:
+        if request.max_grasps > MOST_GRASPS:
+            raise ValueError(f"max_grasps is {request.max_grasps}, at most {MOST_GRASPS} are planned")
+        scene = self._scenes.scene(stamp_nanoseconds(request.stamp))
+        if request.segment_id not in {segment.id for segment in scene.segments.segments}:
+            ids = ", ".join(str(segment.id) for segment in scene.segments.segments)
+            raise LookupError(f"the scene has no segment {request.segment_id}; it has {ids or 'none'}")
+        T_base_camera = self._T_base_camera(scene)
+        frame = scene.messages.frame(T_base_camera)
+        segmentation = segmentation_from_segments(scene.segments, T_base_camera)
+        started = time.perf_counter()
+        search = self._planner.search(frame, segmentation, request.segment_id, request.max_grasps or self.config.max_grasps)
+        self._milliseconds = (time.perf_counter() - started) * 1e3
+        self._plans += 1
+        self._without += not search.grasps
+        header = Header(stamp=scene.segments.header.stamp, frame_id=self._layout.base_frame)
+        response.grasps = [message_from_grasp(grasp, header) for grasp in search.grasps]
+        self._show(search.grasps, header)
+        return search.reason
+
+    def _show(self, grasps: tuple[Grasp, ...], header: Header) -> None:
+        # Stamp 0: a viewer shows it with the newest transforms; the base doesn't move.
+        self._markers.publish(grasp_markers(grasps, self._layout.gripper, Header(frame_id=header.frame_id)))
+
+    def _T_base_camera(self, scene: Scene) -> NDArray[np.float64]:
+        if scene.T_base_camera is not None:
+            return scene.T_base_camera
+        header = scene.segments.header
+        return self._transforms.lookup(self._layout.base_frame, header.frame_id, header.stamp, timeout=self.config.transform_timeout)
+
+    def _locate(self, frame_id: str, stamp: float) -> NDArray[np.float64] | None:
+        # Looked up when the segments come: by the time of a request the transform may have left the buffer.
+        try:
+            return self._transforms.lookup(self._layout.base_frame, frame_id, stamp)
+        except LookupError:
+            return None
+
+    def _report(self) -> None:
+        complaint = self._camera.complaint()
+        newest = self._scenes.newest()
+        scene = "no scene yet" if newest is None else f"newest scene {stamp_seconds(newest.segments.header.stamp):.3f} s"
+        self.report(WARN if complaint else OK, complaint or scene, planner="geometric", plans=self._plans,
+                    without_grasp=self._without, last_plan_ms=f"{self._milliseconds:.0f}", images_received=self._camera.frames_received)
+
+
+def main() -> int:
+    """Run the node."""
+    return run(GraspPlannerNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The identification node: which of the candidates does each segment show?"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectcentric_ros.gallery.store import Gallery
+from objectcentric_ros.identification.assignment import one_to_one
+from objectcentric_ros.identification.crop import crop_segment
+from objectcentric_ros.identification.encoder import make_encoder
+from objectcentric_ros.identification.identifier import IdentificationBatch, IdentificationResult, Identifier, IdentifierConfig
+from objectcentric_ros.nodes import require
+from objectcentric_ros.segmentation.overlay import draw_overlay
+
+require("rclpy", "objectcentric_interfaces")
+
+from objectcentric_interfaces.msg import Identifications  # noqa: E402
+from objectcentric_interfaces.srv import IdentifyObject  # noqa: E402
+from rclpy.publisher import Publisher  # noqa: E402
+from sensor_msgs.msg import Image  # noqa: E402
+from visualization_msgs.msg import MarkerArray  # noqa: E402
+
+from objectcentric_ros.nodes.camera_input import LATCHED_QOS, CameraConfig, CameraInput, Scene, SceneMemory  # noqa: E402
+from objectcentric_ros.nodes.conversions import (  # noqa: E402
+    color_from_image,
+    image_from_color,
+    message_from_identification,
+    stamp_nanoseconds,
+)
+from objectcentric_ros.nodes.gallery import GalleryAddress  # noqa: E402
+from objectcentric_ros.nodes.markers import name_markers  # noqa: E402
+from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
+from objectcentric_ros.nodes.service_answers import answer  # noqa: E402
+from objectcentric_ros.nodes.stack_node import OK, WARN, StackNode, run  # noqa: E402
+
+SMALLEST_IMAGE = 8          # a query image with a shorter side shows nothing [px]
+MOST_CANDIDATES = 100_000
+CANDIDATES_PERIOD = 10.0    # how often the continuous mode asks the gallery what there is [s]
+
+
+@dataclass(frozen=True)
+class IdentificationConfig(GalleryAddress, CameraConfig):
+    """Parameters of the identification node."""
+
+    encoder: str = parameter("efficientnet_lite0", "image encoder (objectcentric_ros.identification.encoder.make_encoder)")
+    max_ranking: int = parameter(200, "candidates in an answer's ranking, the best ones", minimum=1, maximum=MOST_CANDIDATES)
+    continuous: bool = parameter(False, "identify every new Segments against all objects of the gallery, while somebody listens to the"
+                                 " identifications, overlay or markers", read_only=False)
+    identifier: IdentifierConfig = field(default_factory=IdentifierConfig)
+    publish_overlay: bool = parameter(True, "publish a picture with the names after each identification of a scene", read_only=False)
+
+
+class IdentificationNode(StackNode):
+    """Identifies segments of remembered scenes, or images, against candidates of the gallery."""
+
+    NODE_NAME = "identification"
+    Config = IdentificationConfig
+
+    def setup(self) -> None:
+        """Open the gallery and load the encoder."""
+        self._gallery: Gallery | None = None
+        self._gallery = self.config.open()
+        self._encoder = make_encoder(self.config.encoder)
+        self._identifier = Identifier(self._encoder, self._gallery, self.config.identifier)
+        self._identifications = self.create_publisher(Identifications, "identifications", LATCHED_QOS)
+        self._overlay = self.create_publisher(Image, "identification/overlay", LATCHED_QOS)
+        self._markers = self.create_publisher(MarkerArray, "identification/markers", LATCHED_QOS)
+
+    def start(self) -> None:
+        """Subscribe and offer the service."""
+        self._queries = self._refused = 0
+        self._encode_ms = self._query_ms = 0.0
+        self._working = threading.Lock()
+        self._arrived = threading.Condition()
+        self._pending: Scene | None = None
+        self._paused = False
+        self._camera = CameraInput(self, self.config, depth=False)
+        self._scenes = SceneMemory(self, self.config, self._camera, on_scene=self._on_scene)
+        self.create_service(IdentifyObject, "identify_object", self._on_identify_object)
+        self.create_timer(1.0, self._report)
+        self._worker = threading.Thread(target=self._run_continuously, name="continuous", daemon=True)
+        self._worker.start()
+
+    def pause(self) -> None:
+        """End the continuous mode's thread."""
+        if not hasattr(self, "_worker"):
+            return
+        with self._arrived:
+            self._paused = True
+            self._arrived.notify_all()
+        self._worker.join(timeout=5.0)
+
+    def teardown(self) -> None:
+        """Close the gallery."""
+        if self._gallery is not None:
+            self._gallery.close()
+            self._gallery = None
+
+    # -- the service ----------------------------------------------------------------------------------------------------
+
+    def _on_identify_object(self, request: IdentifyObject.Request, response: IdentifyObject.Response) -> IdentifyObject.Response:
+        answer(self, response, lambda: self._identify_object(request, response))
+        self._queries += 1
+        if not response.success:
+            self._refused += 1
+            self.get_logger().info(f"refused: {response.message}")
+        self._report()
+        return response
+
+    def _identify_object(self, request: IdentifyObject.Request, response: IdentifyObject.Response) -> str | None:
+        candidates = tuple(dict.fromkeys(request.candidates))   # a candidate that is named twice is one candidate
+        if not candidates:
+            raise ValueError("candidates is empty: name the object ids that it may be (gallery/list_objects has all)")
+        if len(candidates) > MOST_CANDIDATES:
+            raise ValueError(f"{len(candidates)} candidates, at most {MOST_CANDIDATES} are compared")
+        if request.image.width or request.image.height or len(request.image.data):
+            if len(request.segment_ids):
+                raise ValueError("give an image or segment_ids, not both")
+            batch = self._identify([_query(request.image)], candidates)
+            results, ids = batch.results, [0]
+        else:
+            scene = self._scenes.scene(stamp_nanoseconds(request.stamp))
+            batch, results, ids = self._identify_scene(scene, list(request.segment_ids), candidates)
+        response.identifications = [message_from_identification(self._shortened(result), segment_id)
+                                    for result, segment_id in zip(results, ids, strict=True)]
+        response.encode_ms, response.query_ms = float(batch.encode_ms), float(batch.query_ms)
+        return None if ids else "the scene has no segments"
+
+    def _identify_scene(self, scene: Scene, segment_ids: Sequence[int], candidates: Sequence[str],
+                        ) -> tuple[IdentificationBatch, tuple[IdentificationResult, ...], list[int]]:
+        """Identify segments of a scene (none named: all) and publish what they are; batch, one result a segment, and their ids."""
+        known = [segment.id for segment in scene.segments.segments]
+        unknown = [segment_id for segment_id in segment_ids if segment_id not in known]
+        if unknown:
+            raise LookupError(f"the scene has no segment {', '.join(map(str, unknown))}; it has {', '.join(map(str, known)) or 'none'}")
+        ids = list(segment_ids) or known
+        assert scene.messages.color is not None
+        color, labels = color_from_image(scene.messages.color), scene.labels()
+        if not ids:
+            batch = IdentificationBatch(results=(), encode_ms=0.0, query_ms=0.0)
+        else:
+            batch = self._identify([crop_segment(color, labels, segment_id) for segment_id in ids], candidates)
+        # Knowing the whole tray, two segments can't both be the one item.
+        results = one_to_one(batch.results) if set(ids) == set(known) else batch.results
+        self._publish(scene, color, labels, results, ids)
+        return batch, results, ids
+
+    def _identify(self, crops: Sequence[NDArray[np.uint8]], candidates: Sequence[str]) -> IdentificationBatch:
+        with self._working:
+            batch = self._identifier.identify(crops, candidates)
+        self._encode_ms, self._query_ms = batch.encode_ms, batch.query_ms
+        return batch
+
+    def _shortened(self, result: IdentificationResult) -> IdentificationResult:
+        return replace(result, ranking=result.ranking[:self.config.max_ranking])
+
+    # -- publishing -----------------------------------------------------------------------------------------------------
+
+    def _publish(self, scene: Scene, color: NDArray[np.uint8], labels: NDArray[np.uint16], results: Sequence[IdentificationResult],
+                 ids: Sequence[int]) -> None:
+        header = scene.segments.header
+        self._identifications.publish(Identifications(header=header, identifications=[
+            message_from_identification(self._shortened(result), segment_id) for result, segment_id in zip(results, ids, strict=True)]))
+        captions = {segment_id: _caption(result) for segment_id, result in zip(ids, results, strict=True)}
+        self._markers.publish(name_markers(scene.segments, captions))
+        if self.config.publish_overlay:
+            self._overlay.publish(image_from_color(draw_overlay(color, labels, captions), header))
+
+    # -- continuous mode --------------------------------------------------------------------------------------------------
+
+    def _on_scene(self, scene: Scene) -> None:
+        with self._arrived:
+            self._pending = scene
+            self._arrived.notify_all()
+
+    def _run_continuously(self) -> None:
+        candidates: list[str] = []
+        asked = float("-inf")
+        while True:
+            with self._arrived:
+                self._arrived.wait_for(lambda: self._paused or self._pending is not None)
+                if self._paused:
+                    return
+                scene, self._pending = self._pending, None
+            if not self.config.continuous or not any(map(_has_listener, (self._identifications, self._overlay, self._markers))):
+                continue
+            try:
+                if time.monotonic() - asked > CANDIDATES_PERIOD:
+                    candidates, asked = self._all_objects(), time.monotonic()
+                if candidates and scene is not None:
+                    self._identify_scene(scene, [], candidates)
+            except Exception as error:   # the gallery may come back, the next image may be better
+                self.get_logger().error(f"scene not identified: {error}", throttle_duration_sec=5.0)
+
+    def _all_objects(self) -> list[str]:
+        assert self._gallery is not None
+        return [summary.record.object_id for summary in self._gallery.list_objects("", MOST_CANDIDATES, 0)[0]]
+
+    def _report(self) -> None:
+        complaint = self._camera.complaint()
+        self.report(WARN if complaint else OK, complaint or "ready", encoder=self._encoder.key, queries=self._queries,
+                    refused=self._refused, last_encode_ms=f"{self._encode_ms:.0f}", last_query_ms=f"{self._query_ms:.1f}",
+                    images_received=self._camera.frames_received)
+
+
+def _query(image: Image) -> NDArray[np.uint8]:
+    color = color_from_image(image)
+    if min(color.shape[:2]) < SMALLEST_IMAGE:
+        raise ValueError(f"the image is {image.width}x{image.height}, an item is identified from {SMALLEST_IMAGE}x{SMALLEST_IMAGE} up")
+    return color
+
+
+def _caption(result: IdentificationResult) -> str:
+    # The id, not the title: picture fonts have no Cyrillic or Chinese.
+    if result.none_of_these or not result.ranking:
+        return f"? {result.confidence:.0%}"
+    return f"{result.ranking[0].object_id} {result.confidence:.0%}"
+
+
+def _has_listener(publisher: Publisher) -> bool:
+    return publisher.get_subscription_count() > 0
+
+
+def main() -> int:
+    """Run the node."""
+    return run(IdentificationNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
