@@ -56,7 +56,7 @@ class Step:
 
 def plan_steps(checkout: Checkout, machine: Machine, for_tests: bool) -> list[Step]:
     """The stamped steps; a step's key contains the key of the step that it builds on."""
-    root, identity = checkout.root, f"{machine.interpreter} {sys.version} ROS={machine.has_ros}"
+    root, identity = checkout.root, f"{machine.interpreter.resolve()} {sys.version} ROS={machine.has_ros}"
     run_groups = RUN_GROUPS if machine.has_ros else ("ros", *RUN_GROUPS)
 
     def packages(*groups: str) -> Callable[[Log], None]:
