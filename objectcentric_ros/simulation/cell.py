@@ -93,14 +93,23 @@ class Cell:
         self._index_joints()
         self._look(solve_pose(self._model, "hand", np.array([0.0, 0.0, scene.HAND_TCP_DISTANCE]),
                               self.layout.named_poses[_LOOK_POSE], self.joint_names, self.layout.home))
-        drop_clutter(self._model, self._data, self.scene_items, self.layout, clutter_rng)
+        self.drop(clutter_rng)
         self._data.time = 0.0
-        mujoco.mj_forward(self._model, self._data)
 
     @property
     def time(self) -> float:
         """Simulated time since the cell was made [s]."""
         return float(self._data.time)
+
+    def drop(self, rng: np.random.Generator) -> None:
+        """Let all items fall into the tray anew, from random places in random orientations, and come to rest.
+
+        Raises:
+            ClutterError: the items don't fit in the tray.
+        """
+        with self._lock:
+            drop_clutter(self._model, self._data, self.scene_items, self.layout, rng)
+            mujoco.mj_forward(self._model, self._data)
 
     def step(self, seconds: float) -> None:
         """Advance the physics."""
