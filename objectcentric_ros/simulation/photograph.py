@@ -45,7 +45,8 @@ def photograph(item: Item, views: int, seed: int, layout: CellLayout | None = No
         raise ValueError(f"views must be at least 1, got {views}")
     with Cell([item], seed, layout, sensor) as cell:
         frames = [cell.render()]
-        for child in np.random.default_rng(seed).spawn(views - 1):
+        # A stream of its own: the cell's first drop uses the seed's.
+        for child in np.random.default_rng([seed, 1]).spawn(views - 1):
             cell.drop(child)
             frames.append(cell.render())
     return frames
