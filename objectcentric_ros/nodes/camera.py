@@ -41,8 +41,8 @@ from tf2_msgs.msg import TFMessage  # noqa: E402
 from objectcentric_ros.nodes.conversions import image_from_array, image_from_color, info_from_camera, transform_from_matrix  # noqa: E402
 from objectcentric_ros.nodes.transforms import STATIC_QOS  # noqa: E402
 
-FRAME_TIMEOUT = 2000            # [ms]
-FRAMES_LOST = 5                 # timeouts in a row after which a live device counts as gone
+FRAME_TIMEOUT = 500             # [ms]
+TIMEOUTS_LOST = 20              # timeouts in a row after which a live device counts as gone
 OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])   # REP 103: camera_link x forward, optical z forward
 
 
@@ -153,13 +153,15 @@ class CameraNode(StackNode):
             except RuntimeError as error:   # "Frame didn't arrive": the end of a file, or a device that is gone
                 if self._ended.is_set():
                     return
-                if self.config.device_file:
-                    if not self._file_ended():
+                if self.config.device_file and self._playback_stopped():
+                    if self.config.at_end == "stop":
+                        self.report(OK, f"{self.config.device_file} has ended", frames=count)
                         return
+                    self._rewind()
                     continue
                 lost += 1
-                self.report(WARN, f"no frame for {lost * FRAME_TIMEOUT / 1000:.0f} s: {error}", frames=count)
-                if lost >= FRAMES_LOST:
+                self.report(WARN, f"no frame for {lost * FRAME_TIMEOUT / 1000:.1f} s: {error}", frames=count)
+                if lost >= TIMEOUTS_LOST:
                     self.get_logger().fatal(f"the camera is gone: {error}")
                     self.exit(1)   # started anew, configure finds it again or says what is wrong
                     return
@@ -170,15 +172,14 @@ class CameraNode(StackNode):
                 if count % 15 == 1:
                     self.report(OK, "streaming", frames=count, hz=f"{count / max(1e-3, time.monotonic() - began):.1f}")
 
-    def _file_ended(self) -> bool:
-        """Rewind a file that shall loop; False when the node has nothing more to send."""
-        if self.config.at_end == "stop":
-            self.report(OK, f"{self.config.device_file} has ended")
-            return False
+    def _playback_stopped(self) -> bool:
+        status = self._profile.get_device().as_playback().current_status()
+        return bool(status == self._rs.playback_status.stopped)
+
+    def _rewind(self) -> None:
         self._pipeline.stop()
         self._started = False
         self._profile = self._start_streams()
-        return True
 
     def _publish(self, frames: Any) -> bool:
         aligned = self._align.process(frames)

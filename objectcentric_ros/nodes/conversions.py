@@ -143,8 +143,9 @@ def depth_from_image(image: Image) -> NDArray[np.float32]:
     Raises:
         ValueError: as array_from_image, or another encoding.
     """
-    encoding = "16UC1" if image.encoding == "mono16" else image.encoding   # some drivers call millimetres mono16
-    return depth_to_metres(array_from_image(image), encoding)
+    if image.encoding not in ("16UC1", "mono16", "32FC1"):
+        raise ValueError(f"image encoding {image.encoding!r} is no depth image, expected 16UC1 (millimetres) or 32FC1 (metres)")
+    return depth_to_metres(array_from_image(image), image.encoding)
 
 
 def labels_from_image(image: Image) -> NDArray[np.uint16]:

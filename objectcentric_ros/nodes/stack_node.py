@@ -160,7 +160,7 @@ class StackNode(LifecycleNode):
                 self.setup()
             super().on_configure(state)
         except Exception as error:
-            self._fail("configure", error)
+            self._transition_failed("configure", error)
             self._release_setup()
             return TransitionCallbackReturn.FAILURE
         self.report(OK, "configured")
@@ -174,7 +174,7 @@ class StackNode(LifecycleNode):
             with self._collecting(self._start_entities):
                 self.start()
         except Exception as error:
-            self._fail("activate", error)
+            self._transition_failed("activate", error)
             self._release_start(state)
             return TransitionCallbackReturn.FAILURE
         if self._heart.message == "activating":
@@ -218,7 +218,7 @@ class StackNode(LifecycleNode):
         except Exception as error:   # going down must go on
             self.get_logger().error(f"{hook.__name__} failed: {_sentence(error)}\n{traceback.format_exc()}")
 
-    def _fail(self, transition: str, error: Exception) -> None:
+    def _transition_failed(self, transition: str, error: Exception) -> None:
         self.get_logger().error(f"can't {transition}: {_sentence(error)}")
         self.get_logger().debug(traceback.format_exc())
         self.report(ERROR, f"can't {transition}: {_sentence(error)}")
