@@ -117,7 +117,7 @@ def _add_camera(spec: mujoco.MjSpec, layout: CellLayout) -> None:
     pixel = 1e-6                                     # any sensor size will do as long as pixels are square
     hand.add_camera(name=WRIST_CAMERA, pos=T_hand_camera[:3, 3], quat=quaternion, resolution=[camera.width, camera.height],
                     sensor_size=[camera.width * pixel, camera.height * pixel], focal_pixel=[camera.fx, camera.fy],
-                    principal_pixel=[(camera.width - 1) / 2 - camera.cx, camera.cy - (camera.height - 1) / 2])
+                    principal_pixel=[(camera.width - 1) / 2 - camera.cx, (camera.height - 1) / 2 - camera.cy])
     # The D435 is a box of 90 x 25 x 25 mm whose front glass lies just behind the optical centre, so that it sees no box.
     box_quaternion = np.zeros(4)
     mujoco.mju_mat2Quat(box_quaternion, T_hand_camera[:3, :3].ravel())
