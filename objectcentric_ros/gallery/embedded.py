@@ -199,11 +199,11 @@ class EmbeddedServer:
                 raise GalleryError(f"PostgreSQL does not run as root and the account {ACCOUNT} can't be made: {made}; "
                                    "run as a normal user, or give the --url of a PostgreSQL server") from None
 
-    def _run(self, command: list[str], timeout: float = 120.0) -> str:
+    def _run(self, command: list[str], timeout: float = 120.0, folder: Path = Path("/")) -> str:
         """Run a command; its output when it fails, else nothing."""
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                  errors="replace", timeout=timeout, cwd="/", env={**os.environ, "LC_ALL": "C"}, check=False)
+                                  errors="replace", timeout=timeout, cwd=folder, env={**os.environ, "LC_ALL": "C"}, check=False)
         except FileNotFoundError as error:
             raise GalleryError(f"{command[0]} is not installed (Debian: util-linux, passwd)") from error
         except subprocess.TimeoutExpired:
@@ -254,12 +254,13 @@ class EmbeddedServer:
                 raise DatabaseLost(f"the database in {self.folder} does not get ready: {self._last_words()}")
             time.sleep(0.05)
         self._clear_wreck()
+        # pg_ctl builds a shell command of its arguments: relative names keep whatever the path holds out of it.
         log = self.cluster / "server.log"
         if log.exists() and log.stat().st_size > 4_000_000:
             log.replace(self.cluster / "server.log.old")
         failure = self._run(self._as_server_account(
-            str(self._binaries() / "pg_ctl"), "start", "-D", str(self.cluster), "-w", "-t", str(int(self._config.start)), "-s",
-            "-l", str(log), "-o", f"-k '{self._socket_folder()}'"), timeout=self._config.start + 10)
+            str(self._binaries() / "pg_ctl"), "start", "-D", ".", "-w", "-t", str(int(self._config.start)), "-s",
+            "-l", log.name, "-o", f"-k '{self._socket_folder()}'"), timeout=self._config.start + 10, folder=self.cluster)
         if failure or self._status()[1] is None:
             raise DatabaseLost(f"the database in {self.folder} does not start: {self._last_words() or failure}")
 
@@ -313,11 +314,12 @@ class EmbeddedServer:
 
 
 def _is_postmaster(pid: int, cluster: Path) -> bool:
+    """Whether this process is a living server of the cluster, and not somebody who got a stale process id."""
     try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        name = Path(os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0])).name
+        return name == "postgres" and os.readlink(f"/proc/{pid}/cwd") == str(cluster)
     except OSError:
         return False
-    return Path(os.fsdecode(arguments[0])).name == "postgres" and os.fsencode(cluster) in arguments
 
 
 def _processes_in(cluster: Path) -> list[int]:

@@ -240,7 +240,8 @@ def _read_csv(path: Path) -> list[ObjectFiles]:
         reader = csv.DictReader(file)
         columns = reader.fieldnames or []
         if "object_id" not in columns or "source" not in columns:
-            raise GalleryError(f"{path} needs the columns object_id, source, and path or text; it has {', '.join(columns) or 'none'}")
+            raise GalleryError(f"{path} needs the columns object_id, source, and path or text; "
+                               f"it has {', '.join(columns) or 'none'}")
         rows = list(reader)
     documents: dict[str, dict[str, Any]] = {}
     references: dict[str, list[ReferenceFile]] = {}

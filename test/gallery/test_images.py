@@ -52,7 +52,7 @@ def test_png_round_trip_is_exact() -> None:
     (b"", "empty"), (b"hello", "no readable"), (saved(Image.new("RGB", (1, 1))), "1 x 1"),
     (saved(Image.new("RGB", (40, 40)), "GIF"), "no readable"), (png_that_claims(30_000, 30_000), "at most"),
     (saved(Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)), "JPEG")[:-900], "no readable"),
-    (b"\0" * (MAX_BYTES + 1), "MB")])
+    (b"\0" * (MAX_BYTES + 1), "MB")], ids=["empty", "text", "one-pixel", "gif", "bomb", "truncated", "large"])
 def test_bad_images_are_refused_with_a_reason(data: bytes, words: str) -> None:
     with pytest.raises(BadImage, match=words):
         decode_image(data)

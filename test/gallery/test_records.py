@@ -29,7 +29,8 @@ def test_an_id_with_other_characters_is_refused(object_id: str) -> None:
         ObjectRecord(object_id, "Mug")
 
 
-@pytest.mark.parametrize("title", ["", "   ", "x" * 100_000, "two\nlines", "nul\0", "\ud800"])
+@pytest.mark.parametrize("title", ["", "   ", "x" * 100_000, "two\nlines", "nul\0", "\ud800"],
+                         ids=["empty", "blank", "long", "lines", "nul", "surrogate"])
 def test_a_title_that_cannot_be_shown_is_refused(title: str) -> None:
     with pytest.raises(InvalidRecord):
         ObjectRecord("mug", title)

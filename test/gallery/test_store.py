@@ -71,7 +71,8 @@ def test_the_right_accent_wins_and_equal_titles_are_told(gallery: Gallery) -> No
         gallery.find_object("CUP")
 
 
-@pytest.mark.parametrize("text", ["glas", "", "%", "nul\0", "\ud800", "x" * 100_000, "'; DROP TABLE objects; --"])
+@pytest.mark.parametrize("text", ["glas", "", "%", "nul\0", "\ud800", "x" * 100_000, "'; DROP TABLE objects; --"],
+                         ids=["near", "empty", "wildcard", "nul", "surrogate", "long", "injection"])
 def test_an_unknown_title_is_an_error_with_the_nearest_titles(gallery: Gallery, text: str) -> None:
     gallery.add_object(GLASS)
     with pytest.raises(UnknownObject) as caught:
