@@ -38,13 +38,17 @@ class MergeConfig:
         threshold: two regions merge when the probability that they are one item is at least this.
         first_threshold: in the first round only pairs at least this sure merge; the bar falls from round to round ...
         rounds_to_threshold: ... and reaches threshold after so many.
+        fragment_area: in the end the bar is lower for pairs whose smaller region has less than this [px] ...
+        fragment_threshold: ... down to this for the smallest: a fragment is more likely part of a neighbour than an item.
         max_rounds: rounds at most.
     """
 
     threshold: float = 0.5
+    fragment_area: float = 1000.0
+    fragment_threshold: float = 0.2
     first_threshold: float = 0.95
     rounds_to_threshold: int = 5
-    max_rounds: int = 30
+    max_rounds: int = 60
 
 
 @dataclass(frozen=True)
@@ -76,35 +80,51 @@ def agglomerate(graph: RegionGraph, score: Score, config: MergeConfig,
     """
     target = np.arange(len(graph.regions))
     doubt = np.zeros(len(graph.regions))
-    separation = np.ones(len(graph.regions))
-    for round_number in range(config.max_rounds):
+    known = np.full(len(graph.pairs), np.nan)         # of pairs that did not change since they were scored
+    for round_number in range(config.max_rounds + 1):
         if observe is not None:
             observe(graph, target)
         rows = np.flatnonzero(graph.pairs[:, 0] > 0)
-        if not len(rows):
-            break
-        probability = score(graph, rows)
-        pairs = graph.pairs[rows]
+        fresh = rows[np.isnan(known[rows])]
+        if len(fresh):
+            known[fresh] = score(graph, fresh)
+        probability, pairs = known[rows], graph.pairs[rows]
         best = np.zeros(len(graph.regions))
         np.maximum.at(best, pairs.ravel(), np.repeat(probability, 2))
-        separation = 1.0 - best
-        share = min(1.0, round_number / max(1, config.rounds_to_threshold))
-        bar = config.first_threshold + share * (config.threshold - config.first_threshold)
-        mutual = (probability >= bar) & (probability >= best[pairs[:, 0]]) & (probability >= best[pairs[:, 1]])
+        mutual = (probability >= best[pairs[:, 0]]) & (probability >= best[pairs[:, 1]])
+        mutual &= probability >= _bar(graph, pairs, round_number, config)
+        if round_number == config.max_rounds or (not mutual.any() and round_number >= config.rounds_to_threshold):
+            break
         if not mutual.any():
-            if share >= 1.0:
-                break
             continue
         step = _join(len(graph.regions), pairs[mutual])
-        weight = graph.regions[:, g.COUNT]
-        lost = np.zeros(int(step.max()) + 1)
-        np.add.at(lost, step, doubt)
-        smaller = np.minimum(weight[pairs[mutual, 0]], weight[pairs[mutual, 1]])
-        np.add.at(lost, step[pairs[mutual, 0]], (1 - probability[mutual]) * 2 * smaller)
-        doubt, target, graph = lost, step[target], graph.merged(step)
-        separation = np.ones(len(graph.regions))
+        smaller = graph.regions[pairs[mutual], g.COUNT].min(axis=1)
+        after = graph.merged(step)
+        doubt = np.bincount(step, doubt) + np.bincount(step[pairs[mutual, 0]], (1 - probability[mutual]) * 2 * smaller, step.max() + 1)
+        target, known, graph = step[target], _carry_over(graph, known, step, after), after
     cohesion = 1.0 - np.clip(doubt / np.maximum(graph.regions[:, g.COUNT], 1.0), 0.0, 1.0)
-    return Merged(target, graph, cohesion, separation)
+    return Merged(target, graph, cohesion, 1.0 - best)
+
+
+def _bar(graph: RegionGraph, pairs: NDArray[np.int64], round_number: int, config: MergeConfig) -> NDArray[np.float64]:
+    """Least probability at which each pair merges in this round."""
+    share = min(1.0, round_number / max(1, config.rounds_to_threshold))
+    bar = np.full(len(pairs), config.first_threshold + share * (config.threshold - config.first_threshold))
+    if share >= 1.0:
+        smaller = graph.regions[pairs, g.COUNT].min(axis=1)
+        bar -= (bar - config.fragment_threshold) * np.maximum(0.0, 1.0 - smaller / config.fragment_area)
+    return bar
+
+
+def _carry_over(before: RegionGraph, known: NDArray[np.float64], step: NDArray[np.int64], after: RegionGraph) -> NDArray[np.float64]:
+    """Probabilities of the pairs of after: known where neither region was merged, else NaN."""
+    count = len(after.regions)
+    alone = np.bincount(step, minlength=count)[step] == 1
+    same = alone[before.pairs].all(axis=1)
+    keys = np.sort(step[before.pairs[same]], axis=1) @ [count, 1]
+    carried = np.full(len(after.pairs), np.nan)
+    carried[np.searchsorted(after.pairs @ [count, 1], keys)] = known[same]
+    return carried
 
 
 def _join(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:

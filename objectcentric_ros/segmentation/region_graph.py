@@ -28,7 +28,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from objectcentric_ros.segmentation.superpixels import edge_strength
 from objectcentric_ros.segmentation.tray_view import TrayView
 
 # Columns of RegionGraph.regions.
@@ -78,7 +77,6 @@ def build_graph(view: TrayView, labels: NDArray[np.int32]) -> RegionGraph:
         labels: (h, w) int32, 0 background, 1..n-1 regions without gaps.
     """
     count = int(labels.max()) + 1
-    color_edge, height_edge = edge_strength(view)
     flat = labels.ravel()
     inner = np.flatnonzero(flat)
     index = flat[inner]
@@ -86,11 +84,11 @@ def build_graph(view: TrayView, labels: NDArray[np.int32]) -> RegionGraph:
     x, y = (view.points.reshape(-1, 3)[inner, axis] for axis in (0, 1))
     h = view.height.ravel()[inner]
     columns = [np.ones(len(inner)), *lab.T, *(lab.T ** 2), x, y, h, x * x, x * y, y * y, x * h, y * h, h * h, *normal.T,
-               ~view.valid.ravel()[inner], color_edge.ravel()[inner], height_edge.ravel()[inner], view.inset.ravel()[inner]]
+               ~view.valid.ravel()[inner], view.color_edge.ravel()[inner], view.height_edge.ravel()[inner], view.inset.ravel()[inner]]
     regions = np.stack([np.bincount(index, weights=column, minlength=count) for column in columns], axis=1)
     top = np.zeros(count)
     np.maximum.at(top, index, h)
-    pairs, samples = _boundary_samples(view, labels, color_edge, height_edge)
+    pairs, samples = _boundary_samples(view, labels)
     pairs, edges = _combine(pairs, samples, count)
     return RegionGraph(regions, top, pairs, edges)
 
@@ -109,8 +107,7 @@ def _combine(pairs: NDArray[np.int64], rows: NDArray[np.float64], count: int) ->
     return np.stack([keys // count, keys % count], axis=1), summed
 
 
-def _boundary_samples(view: TrayView, labels: NDArray[np.int32], color_edge: NDArray[np.float32],
-                      height_edge: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _boundary_samples(view: TrayView, labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """One row for each pair of 4-neighbours in different regions: (k, 2) regions and (k, EDGE_COLUMNS) measurements."""
     smooth = cv2.GaussianBlur(view.height, (0, 0), 1.5)
     pairs, samples = [], []
@@ -124,13 +121,13 @@ def _boundary_samples(view: TrayView, labels: NDArray[np.int32], color_edge: NDA
         rows[:, LENGTH] = 1
         # Only contact lengths are wanted against the background.
         inner = np.flatnonzero(~background)
-        rows[inner] = _measure(view, smooth, color_edge, height_edge, v[inner], u[inner], dv, du)
+        rows[inner] = _measure(view, smooth, v[inner], u[inner], dv, du)
         samples.append(rows)
     return np.concatenate(pairs).astype(np.int64), np.concatenate(samples)
 
 
-def _measure(view: TrayView, smooth: NDArray[np.float32], color_edge: NDArray[np.float32], height_edge: NDArray[np.float32],
-             v: NDArray[np.int64], u: NDArray[np.int64], dv: int, du: int) -> NDArray[np.float64]:
+def _measure(view: TrayView, smooth: NDArray[np.float32], v: NDArray[np.int64], u: NDArray[np.int64], dv: int, du: int
+             ) -> NDArray[np.float64]:
     """Measurements across the boundary between pixels (v, u) and (v + dv, u + du)."""
     rows, columns = view.height.shape
     width = columns
@@ -142,8 +139,8 @@ def _measure(view: TrayView, smooth: NDArray[np.float32], color_edge: NDArray[np
     lab, normal, points = (image.reshape(-1, 3) for image in (view.lab, view.normals, view.points))
     height, soft = view.height.ravel(), smooth.ravel()
     before, beyond = at(0), at(1)
-    peak_color = np.maximum(color_edge.ravel()[before], color_edge.ravel()[beyond])
-    peak_height = np.maximum(height_edge.ravel()[before], height_edge.ravel()[beyond])
+    peak_color = np.maximum(view.color_edge.ravel()[before], view.color_edge.ravel()[beyond])
+    peak_height = np.maximum(view.height_edge.ravel()[before], view.height_edge.ravel()[beyond])
     near, far = (at(-2), at(3)), (at(-4), at(5))
     d_lab_near, d_lab_far = lab[near[1]] - lab[near[0]], lab[far[1]] - lab[far[0]]
     step_near, step_far = height[near[1]] - height[near[0]], height[far[1]] - height[far[0]]

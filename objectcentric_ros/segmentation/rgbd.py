@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -130,13 +131,12 @@ def candidate_patches(view: TrayView, layout: CellLayout, config: RgbdSegmentati
     flat = patches.ravel()
     count = int(patches.max()) + 1
     size = np.bincount(flat, minlength=count)
-    delta = view.lab - view.floor_lab
-    delta_e = np.sqrt(delta[..., 0] ** 2 + delta[..., 1] ** 2 + delta[..., 2] ** 2)
+    lightness, a, b = cv2.split(view.lab)
+    delta_e = np.sqrt((lightness - view.floor_lab[0]) ** 2 + (a - view.floor_lab[1]) ** 2 + (b - view.floor_lab[2]) ** 2)
 
     def mean(image: NDArray) -> NDArray[np.float64]:
         return np.bincount(flat, weights=image.ravel(), minlength=count) / size
 
-    # 1 mm of height weighs like 2 units of colour: what is low and looks like the floor is floor.
     floor = (mean(view.height) < config.floor_height) & (mean(delta_e) < config.floor_delta_e) \
         & (mean(view.height > 2 * config.floor_height) < 0.1)
     outside = (mean(view.inset) < -layout.tray.wall_thickness) \

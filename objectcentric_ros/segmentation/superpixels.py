@@ -25,16 +25,6 @@ from numpy.typing import NDArray
 from objectcentric_ros.segmentation.tray_view import TrayView
 
 
-def edge_strength(view: TrayView) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Gradient magnitude of colour [L*a*b* units/px] and of height [m/px], (h, w) float32 each."""
-    along_u = cv2.Sobel(view.lab, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
-    along_v = cv2.Sobel(view.lab, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
-    color = np.sqrt((along_u * along_u + along_v * along_v).sum(axis=-1))
-    height = cv2.magnitude(cv2.Sobel(view.height, cv2.CV_32F, 1, 0, ksize=3, scale=0.125),
-                           cv2.Sobel(view.height, cv2.CV_32F, 0, 1, ksize=3, scale=0.125))
-    return color, height
-
-
 def superpixels(view: TrayView, spacing: int, millimetres_per_lab: float = 0.5) -> NDArray[np.int32]:
     """Patches about spacing pixels across, by a watershed flooded over colour and height differences.
 
@@ -46,12 +36,10 @@ def superpixels(view: TrayView, spacing: int, millimetres_per_lab: float = 0.5) 
     Returns:
         (h, w) int32, labels 0..n-1 without gaps.
     """
-    color, height = edge_strength(view)
-    markers = _seeds(color + height * np.float32(1000.0 / millimetres_per_lab), spacing)
+    markers = _seeds(view.color_edge + view.height_edge * np.float32(1000.0 / millimetres_per_lab), spacing)
     # cv2.watershed floods 8-bit images of three channels: two principal colours and the height.
-    principal = _principal_colors(view.lab)
-    level = np.clip(view.height * 1000.0 / millimetres_per_lab, -40, 215) + 40
-    cv2.watershed(np.dstack([principal, level]).astype(np.uint8), markers)
+    level = np.clip(view.height * np.float32(1000.0 / millimetres_per_lab), -40, 215) + 40
+    cv2.watershed(np.dstack([_principal_colors(view.lab), level]).astype(np.uint8), markers)
     return _compact(_close_lines(markers))
 
 
@@ -71,10 +59,11 @@ def _seeds(gradient: NDArray[np.float32], spacing: int) -> NDArray[np.int32]:
 
 def _principal_colors(lab: NDArray[np.float32]) -> NDArray[np.float32]:
     """The two directions of colour in which this image varies most, (h, w, 2), in 0..255 at twice the L*a*b* scale."""
-    flat = lab.reshape(-1, 3)
-    centred = flat - flat.mean(axis=0)
-    _, axes = np.linalg.eigh(centred[::7].T @ centred[::7])
-    return np.clip(centred @ axes[:, :0:-1] + 128.0, 0, 255).reshape(*lab.shape[:2], 2)
+    sample = lab[::3, ::3].reshape(-1, 3).astype(np.float64)
+    centre = sample.mean(axis=0)
+    _, axes = np.linalg.eigh(np.cov(sample.T))
+    projection = axes[:, :0:-1].T
+    return np.clip(cv2.transform(lab, np.column_stack([projection, 128.0 - projection @ centre])), 0, 255)
 
 
 def _close_lines(labels: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -59,6 +59,8 @@ class TrayView:
         normals: (h, w, 3) float32 unit normals in the base frame.
         valid: (h, w) bool, where the depth was measured.
         inset: (h, w) float32 [m] how far inside the inner faces of the walls, negative outside.
+        color_edge: (h, w) float32 gradient magnitude of the colour [L*a*b* units/px].
+        height_edge: (h, w) float32 gradient magnitude of the height [m/px].
         floor_lab: (3,) float32 median colour of the floor.
     """
 
@@ -70,6 +72,8 @@ class TrayView:
     normals: NDArray[np.float32]
     valid: NDArray[np.bool_]
     inset: NDArray[np.float32]
+    color_edge: NDArray[np.float32]
+    height_edge: NDArray[np.float32]
     floor_lab: NDArray[np.float32]
 
 
@@ -85,13 +89,14 @@ def look_at_tray(frame: RgbdFrame, layout: CellLayout, config: TrayViewConfig) -
         return None
     depth = _smooth(_fill(depth, valid), config)
     points = _points_base(frame, depth, u0, v0)
-    height, is_floor = _height_above_floor(points, valid, layout, config)
+    (x, y), (length, width) = layout.tray.centre, layout.tray.inner_size
+    inset = np.minimum(length / 2 - np.abs(points[..., 0] - np.float32(x)), width / 2 - np.abs(points[..., 1] - np.float32(y)))
+    height, is_floor = _height_above_floor(points, valid, inset, layout.tray.floor_thickness, config)
     lab = cv2.cvtColor(frame.color[v0:v1, u0:u1].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
     lab = cv2.GaussianBlur(lab, (0, 0), 0.8)
     floor_lab = np.median(lab[is_floor][::5], axis=0) if is_floor.any() else np.median(lab.reshape(-1, 3), axis=0)
-    offset = np.abs(points[..., :2] - np.asarray(layout.tray.centre, np.float32))
-    inset = (np.asarray(layout.tray.inner_size, np.float32) / 2 - offset).min(axis=-1)
-    return TrayView(u0, v0, lab, points, height, _normals(points), valid, inset, floor_lab.astype(np.float32))
+    return TrayView(u0, v0, lab, points, height, _normals(points), valid, inset, _gradient(lab), _gradient(height),
+                    floor_lab.astype(np.float32))
 
 
 def _tray_box(frame: RgbdFrame, layout: CellLayout, config: TrayViewConfig) -> tuple[int, int, int, int] | None:
@@ -130,22 +135,20 @@ def _points_base(frame: RgbdFrame, depth: NDArray[np.float32], u0: int, v0: int)
     camera = frame.camera
     x = (np.arange(u0, u0 + depth.shape[1], dtype=np.float32) - np.float32(camera.cx)) / np.float32(camera.fx)
     y = (np.arange(v0, v0 + depth.shape[0], dtype=np.float32) - np.float32(camera.cy)) / np.float32(camera.fy)
-    optical = np.stack([x[None, :] * depth, y[:, None] * depth, depth], axis=-1)
-    return optical @ frame.T_base_camera[:3, :3].T.astype(np.float32) + frame.T_base_camera[:3, 3].astype(np.float32)
+    optical = cv2.merge([x[None, :] * depth, y[:, None] * depth, depth])
+    return cv2.transform(optical, frame.T_base_camera[:3])
 
 
-def _height_above_floor(points: NDArray[np.float32], valid: NDArray[np.bool_], layout: CellLayout, config: TrayViewConfig
-                        ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _height_above_floor(points: NDArray[np.float32], valid: NDArray[np.bool_], inset: NDArray[np.float32], floor_z: float,
+                        config: TrayViewConfig) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Height above a plane fitted to the floor, and which pixels are floor.
 
     The hand-eye calibration is a few millimetres off, as much as a thin item is high: so the floor is measured.
     """
-    floor_z = layout.tray.floor_thickness
     above = points[..., 2] - np.float32(floor_z)
-    inside = valid & layout.tray.contains(points, margin=0.01)
-    near = inside & (np.abs(above) < config.floor_search)
+    near = valid & (np.abs(above) < config.floor_search) & (inset > 0.01)
     if np.count_nonzero(near) < config.floor_min_pixels:
-        return above, inside & (np.abs(above) < 0.004)
+        return above, near & (np.abs(above) < 0.004)
     counts, edges = np.histogram(above[near], bins=48, range=(-config.floor_search, config.floor_search))
     counts = np.convolve(counts, [1, 1, 1], mode="same")
     # The lowest strong peak is the floor: a large flat item may have the highest one.
@@ -162,16 +165,24 @@ def _height_above_floor(points: NDArray[np.float32], valid: NDArray[np.bool_], l
     for _ in range(4):
         plane = np.linalg.lstsq(design * weights[:, None], sample[:, 2] * weights, rcond=None)[0]
         weights = 1.0 / (1.0 + ((sample[:, 2] - design @ plane) / 0.002) ** 2)
-    floor = (points[..., :2] - centre.astype(np.float32)) @ plane[:2].astype(np.float32) + np.float32(plane[2])
-    height = points[..., 2] - floor
-    return height, inside & (np.abs(height) < 0.003)
+    height = cv2.transform(points, np.array([[-plane[0], -plane[1], 1.0, plane[:2] @ centre - plane[2]]]))
+    return height, near & (np.abs(height) < 0.003)
 
 
 def _normals(points: NDArray[np.float32]) -> NDArray[np.float32]:
     """Unit normals that point up, from derivatives of the smoothed point image."""
     smooth = cv2.GaussianBlur(points, (0, 0), 1.5)
-    along_u = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3)
-    along_v = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3)
-    normal = np.cross(along_v, along_u)
-    normal *= np.sign(normal[..., 2:3]) + (normal[..., 2:3] == 0)
-    return (normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
+    along_u = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, borderType=cv2.BORDER_REPLICATE)
+    along_v = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, borderType=cv2.BORDER_REPLICATE)
+    (ux, uy, uz), (vx, vy, vz) = cv2.split(along_u), cv2.split(along_v)
+    x, y, z = vy * uz - vz * uy, vz * ux - vx * uz, vx * uy - vy * ux
+    scale = np.where(z < 0, -1, 1) / np.maximum(np.sqrt(x * x + y * y + z * z), 1e-12)
+    return cv2.merge([x * scale, y * scale, z * scale]).astype(np.float32)
+
+
+def _gradient(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gradient magnitude over all channels, per pixel."""
+    along_u = cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
+    along_v = cv2.Sobel(image, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
+    squared = [channel * channel for derivative in (along_u, along_v) for channel in cv2.split(derivative)]
+    return np.sqrt(sum(squared[1:], squared[0]))

@@ -73,16 +73,18 @@ def render(layout: CellLayout, blocks: Sequence[Block], noise: float = 0.0, colo
     depth = np.full(u.shape, np.inf)
     labels = np.zeros(u.shape, np.uint16)
     color = np.zeros((*u.shape, 3), np.uint8)
-    for label, block in [(0, _table(layout)), *((0, wall) for wall in _tray(layout)), *((i + 1, b) for i, b in enumerate(blocks))]:
+    furniture = [_table(layout), *_tray(layout)]
+    for label, block in [(0, block) for block in furniture] + [(i + 1, block) for i, block in enumerate(blocks)]:
         centre = np.array(block.centre)
         bottom = block.bottom
         if label:
             centre, bottom = centre + layout.tray.centre, bottom + layout.tray.floor_thickness
-        distance, hit = _intersect(block, centre, bottom, origin, rays)
-        nearer = distance < depth
-        depth[nearer] = distance[nearer]
-        labels[nearer] = label
-        color[nearer] = block.paint(hit[nearer]) if callable(block.paint) else block.paint
+        window = _window(layout, block, centre, bottom, T_base_camera)
+        distance, hit = _intersect(block, centre, bottom, origin, rays[window])
+        nearer = distance < depth[window]
+        depth[window][nearer] = distance[nearer]
+        labels[window][nearer] = label
+        color[window][nearer] = block.paint(hit[nearer]) if callable(block.paint) else block.paint
     depth = depth + rng.normal(0.0, 1.0, depth.shape) * noise
     noisy = np.clip(color + rng.normal(0.0, 1.0, color.shape) * color_noise, 0, 255).astype(np.uint8)
     return RgbdFrame(noisy, depth.astype(np.float32), camera, T_base_camera), labels
@@ -114,6 +116,18 @@ def _intersect(block: Block, centre: NDArray[np.float64], bottom: float, origin:
     return distance, start + direction * np.where(np.isfinite(distance), distance, 0.0)[..., None]
 
 
+def _window(layout: CellLayout, block: Block, centre: NDArray[np.float64], bottom: float, T_base_camera: NDArray[np.float64]
+            ) -> tuple[slice, slice]:
+    """Rows and columns of the image that the block may be seen in."""
+    reach = np.hypot(block.size[0], block.size[1]) / 2
+    corners = np.array([[centre[0] + i * reach, centre[1] + j * reach, bottom + k * block.size[2]]
+                        for i in (-1, 1) for j in (-1, 1) for k in (0, 1)])
+    T_camera_base = np.linalg.inv(T_base_camera)
+    pixels = layout.camera.project(corners @ T_camera_base[:3, :3].T + T_camera_base[:3, 3])
+    (u0, v0), (u1, v1) = np.floor(pixels.min(axis=0)).astype(int), np.ceil(pixels.max(axis=0)).astype(int) + 1
+    return slice(max(v0, 0), max(v1, 0)), slice(max(u0, 0), max(u1, 0))
+
+
 def _table(layout: CellLayout) -> Block:
     return Block(layout.table_centre, (*layout.table_size, layout.table_thickness), TABLE_COLOR, bottom=-layout.table_thickness)
 
@@ -123,6 +137,7 @@ def _tray(layout: CellLayout) -> list[Block]:
     tray = layout.tray
     (x, y), (length, width), wall = tray.centre, tray.inner_size, tray.wall_thickness
     floor = Block((x, y), (length, width, tray.floor_thickness), TRAY_COLOR)
-    ends = [Block((x + side * (length + wall) / 2, y), (wall, width + 2 * wall, tray.wall_height), TRAY_COLOR) for side in (-1, 1)]
-    sides = [Block((x, y + side * (width + wall) / 2), (length, wall, tray.wall_height), TRAY_COLOR) for side in (-1, 1)]
+    end, side = (wall, width + 2 * wall, tray.wall_height), (length, wall, tray.wall_height)
+    ends = [Block((x + sign * (length + wall) / 2, y), end, TRAY_COLOR) for sign in (-1, 1)]
+    sides = [Block((x, y + sign * (width + wall) / 2), side, TRAY_COLOR) for sign in (-1, 1)]
     return [floor, *ends, *sides]
