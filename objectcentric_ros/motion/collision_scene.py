@@ -18,6 +18,8 @@
 
 Ways of RoboPlan 0.7 that this module keeps to itself:
 
+- Removing geometries leaves a scene with stale pair numbers: it then answers wrongly, or fails with "pair_id <
+  collisionPairs.size()". So a scene is never changed: another one is built, in 8 ms, from the description read once.
 - Obstacles are checked against each other unless each pair is switched off.
 - A geometry added to a link is placed relative to the joint above that link: the link's own offset is ignored. So
   everything on the hand is added to fr3_link7, whose offset is zero.
@@ -47,7 +49,6 @@ _HAND = "fr3_hand"
 _SENSED = "sensed"
 _CARRIED = "carried"
 _GREY = np.array([0.5, 0.5, 0.5, 1.0])
-_EMPTY: NDArray[np.float64] = np.zeros((0, 3))
 
 
 class CollisionScene:
@@ -60,40 +61,36 @@ class CollisionScene:
     """
 
     def __init__(self, layout: CellLayout, resolution: float = 0.0075, max_voxels: int = 20_000) -> None:
-        description = fr3_description()
-        source = roboplan.loadUrdfSceneDescriptionFromXml(description.urdf, [str(description.package_path)])
-        self.scene = roboplan.Scene("cell", source)
-        self.scene.importSrdf(description.srdf)
-        self.scene.importJointLimitsFromConfig(roboplan.loadJointLimitsConfig(description.joint_limits))
-        self.lower, self.upper = self.scene.getPositionLimitVectors(GROUP)
-        self.max_velocity = self.scene.getVelocityLimitVectors(GROUP)[1]
-        self.max_acceleration = self.scene.getAccelerationLimitVectors(GROUP)[1]
-        self._arm = self.scene.getJointGroupInfo(GROUP).q_indices
-        self._positions = self.scene.getCurrentJointPositions().copy()
-        self._positions[self.scene.getJointPositionIndices([FINGER_JOINT])] = FINGER_OPEN
-        self.scene.setJointPositions(self._positions)
+        self._description = fr3_description()
+        self._source = roboplan.loadUrdfSceneDescriptionFromXml(self._description.urdf, [str(self._description.package_path)])
+        self._limits = roboplan.loadJointLimitsConfig(self._description.joint_limits)
         self._tcp_frame = layout.tcp_frame
         self._resolution, self._max_voxels = resolution, max_voxels
-        self._T_wrist_hand = self._relative(_WRIST, _HAND)
-        self._T_wrist_tcp = self._relative(_WRIST, layout.tcp_frame)
+        robot = self._robot()
+        self.lower, self.upper = robot.getPositionLimitVectors(GROUP)
+        self.max_velocity = robot.getVelocityLimitVectors(GROUP)[1]
+        self.max_acceleration = robot.getAccelerationLimitVectors(GROUP)[1]
+        self._arm = robot.getJointGroupInfo(GROUP).q_indices
+        self._positions = robot.getCurrentJointPositions().copy()
+        self._positions[robot.getJointPositionIndices([FINGER_JOINT])] = FINGER_OPEN
+        self._T_wrist_hand = self._relative(robot, _WRIST, _HAND)
+        self._T_wrist_tcp = self._relative(robot, _WRIST, layout.tcp_frame)
 
-        camera = camera_box(layout)
-        self._add("hand core", _WRIST, _hand_core(layout), self._T_wrist_hand)
-        self._add(camera.name, _WRIST, camera, self._T_wrist_hand)
-        self._links = [f"fr3_link{i}" for i in range(1, 8)] + [_HAND, *FINGERS, "hand core", camera.name]
-        # The hand overlaps its core, and the fingers slide through it: it is there for obstacles only.
-        self._set_pairs(itertools.product(["hand core", camera.name], [_HAND, *FINGERS]), False)
+        self._camera, self._core = camera_box(layout), _hand_core(layout)
         self.known = {box.name: box for box in known_boxes(layout)}
-        for box in self.known.values():
-            self._add(box.name, "world", box, np.eye(4))
-        self._set_pairs([*itertools.combinations(self.known, 2), *((name, "fr3_link0") for name in self.known)], False)
-        self._contacts = ContactFinder(description, [(_HAND, camera)])
-
         self.sensed: dict[str, Box] = {}
-        self._voxels: dict[str, NDArray[np.float64]] = {}
-        self._large: tuple[str, ...] = ()  # sensed boxes in the scene as bodies of their own
-        self._octree = False
         self._carried: Box | None = None
+        self._allowed: tuple[frozenset[str], bool] = (frozenset(), False)
+        self._scenes: dict[tuple[frozenset[str], bool], roboplan.Scene] = {}
+        self._octrees: dict[frozenset[str], roboplan.OcTree | None] = {}
+        self._contacts = ContactFinder(self._description, [(_HAND, self._camera)])
+
+    @property
+    def scene(self) -> roboplan.Scene:
+        """RoboPlan's scene of the moment. Solvers keep the scene that they were made with: make them anew."""
+        if self._allowed not in self._scenes:
+            self._scenes[self._allowed] = self._built(*self._allowed)
+        return self._scenes[self._allowed]
 
     def full(self, arm: NDArray[np.float64]) -> NDArray[np.float64]:
         """RoboPlan's position vector (nq,) of the arm's (7,)."""
@@ -113,7 +110,8 @@ class CollisionScene:
         """Whether anything touches that may not."""
         return bool(self.scene.hasCollisions(self.full(arm)))
 
-    def contacts(self, arm: NDArray[np.float64], ignore: Sequence[str] = (), fingers_may_touch: bool = False) -> list[tuple[str, str]]:
+    def contacts(self, arm: NDArray[np.float64], ignore: Sequence[str] = (),
+                 fingers_may_touch: bool = False) -> list[tuple[str, str]]:
         """The touching pairs as (body of the robot, other body), at most a voxel apart; slower than in_collision."""
         boxes = [box for box in (*self.known.values(), *self.sensed.values()) if box.name not in ignore]
         carried = [] if self._carried is None else [(self._tcp_frame, self._carried)]
@@ -139,69 +137,86 @@ class CollisionScene:
         if taken:
             raise ValueError(f"sensed obstacles have names of the known cell: {', '.join(sorted(taken))}")
         self.sensed = sensed
-        self._show_sensed(sensed)
+        self._octrees.clear()
+        self._scenes.clear()
 
     def set_carried(self, box: Box | None) -> None:
         """Replace what the hand carries; T_base_box is read as T_tcp_box."""
-        if self._carried is not None:
-            self.scene.removeGeometry(_CARRIED)
-        self._carried = box
-        if box is None:
-            return
-        self._add(_CARRIED, _WRIST, box, self._T_wrist_tcp)
-        self._set_pairs(itertools.product([_CARRIED], [_HAND, *FINGERS]), False)
+        if box is not self._carried:
+            self._carried = box
+            self._scenes.clear()
 
     @contextlib.contextmanager
     def allowing(self, ignore: Sequence[str], fingers_may_touch: bool) -> Iterator[None]:
-        """Check less while the context lasts; see PlanRequest for the arguments."""
-        known = [name for name in ignore if name in self.known]
-        sensed = any(name in self.sensed for name in ignore)
-        moving = [*self._links, *([_CARRIED] if self._carried is not None else [])]
-        known_pairs = list(itertools.product(known, moving))
-        if sensed:
-            self._show_sensed({name: box for name, box in self.sensed.items() if name not in ignore})
-        fingers = [*FINGERS, *([_CARRIED] if self._carried is not None else [])]
-        finger_pairs = list(itertools.product(self._sensed_bodies(), fingers)) if fingers_may_touch else []
-        self._set_pairs([*known_pairs, *finger_pairs], False)
+        """Check less while the context lasts; see PlanRequest for the arguments. Names of no obstacle mean nothing."""
+        before = self._allowed
+        obstacles = self.known.keys() | self.sensed.keys()
+        self._allowed = (frozenset(obstacles.intersection(ignore)), fingers_may_touch and bool(self.sensed))
         try:
             yield
         finally:
-            self._set_pairs([*known_pairs, *finger_pairs], True)
-            if sensed:
-                self._show_sensed(self.sensed)
+            self._allowed = before
 
-    def _show_sensed(self, boxes: dict[str, Box]) -> None:
-        for name in self._sensed_bodies():
-            self.scene.removeGeometry(name)
-        large = [box for box in boxes.values() if voxel_count(box, self._resolution) > self._max_voxels]
-        small = [box for box in boxes.values() if voxel_count(box, self._resolution) <= self._max_voxels]
-        self._large = tuple(box.name for box in large)
-        for box in large:
-            self._add(box.name, "world", box, np.eye(4))
-        centres = voxelise(small, self._resolution)
-        self._octree = len(centres) > 0
-        if self._octree:
-            # An octree's rows are x, y, z, size, occupancy and the occupancy from which on a voxel counts.
+    def _robot(self) -> roboplan.Scene:
+        scene = roboplan.Scene("cell", self._source)
+        scene.importSrdf(self._description.srdf)
+        scene.importJointLimitsFromConfig(self._limits)
+        return scene
+
+    def _built(self, ignore: frozenset[str], fingers_may_touch: bool) -> roboplan.Scene:
+        scene = self._robot()
+        scene.setJointPositions(self._positions)
+        on_hand = [self._core.name, self._camera.name]
+        _add_box(scene, self._core.name, _WRIST, self._core, self._T_wrist_hand)
+        _add_box(scene, self._camera.name, _WRIST, self._camera, self._T_wrist_hand)
+        if self._carried is not None:
+            on_hand.append(_CARRIED)
+            _add_box(scene, _CARRIED, _WRIST, self._carried, self._T_wrist_tcp)
+        obstacles = [name for name in self.known if name not in ignore]
+        for name in obstacles:
+            _add_box(scene, name, "world", self.known[name])
+        sensed = [box.name for box in self._large(ignore)]
+        for name in sensed:
+            _add_box(scene, name, "world", self.sensed[name])
+        octree = self._octree(ignore)
+        if octree is not None:
+            sensed.append(_SENSED)
+            scene.addOcTreeGeometry(_SENSED, "world", octree, np.eye(4), _GREY)
+        obstacles += sensed
+        allowed = [*itertools.combinations(obstacles, 2), *((name, "fr3_link0") for name in obstacles)]
+        # The hand overlaps its core, the fingers slide through it, and they hold what is carried.
+        allowed += itertools.product(on_hand, [_HAND, *FINGERS])
+        if fingers_may_touch:
+            carried = [_CARRIED] if self._carried is not None else []
+            allowed += itertools.product(sensed, [*FINGERS, *carried])
+        scene.setCollisions(allowed, False)
+        return scene
+
+    def _large(self, ignore: frozenset[str]) -> list[Box]:
+        return [box for box in self.sensed.values()
+                if box.name not in ignore and voxel_count(box, self._resolution) > self._max_voxels]
+
+    def _octree(self, ignore: frozenset[str]) -> roboplan.OcTree | None:
+        """The small sensed boxes, or None where there are none."""
+        ignored = ignore.intersection(self.sensed)
+        if ignored not in self._octrees:
+            small = [box for box in self.sensed.values()
+                     if box.name not in ignored and voxel_count(box, self._resolution) <= self._max_voxels]
+            centres = voxelise(small, self._resolution)
+            # Rows are x, y, z, size, occupancy and the occupancy from which on a voxel counts.
             rows = np.column_stack([centres, np.tile([self._resolution, 1.0, 0.5], (len(centres), 1))])
-            self.scene.addOcTreeGeometry(_SENSED, "world", roboplan.OcTree(list(rows), self._resolution), np.eye(4), _GREY)
-        bodies = self._sensed_bodies()
-        self._set_pairs([*itertools.combinations(bodies, 2), *itertools.product(bodies, [*self.known, "fr3_link0"])], False)
+            self._octrees[ignored] = roboplan.OcTree(list(rows), self._resolution) if len(rows) else None
+        return self._octrees[ignored]
 
-    def _sensed_bodies(self) -> list[str]:
-        return [*self._large, *([_SENSED] if self._octree else [])]
-
-    def _relative(self, frame: str, other: str) -> NDArray[np.float64]:
+    def _relative(self, robot: roboplan.Scene, frame: str, other: str) -> NDArray[np.float64]:
         """T_frame_other (4, 4)."""
-        T_base_frame = np.asarray(self.scene.forwardKinematics(self._positions, frame))
-        return np.asarray(invert(T_base_frame) @ np.asarray(self.scene.forwardKinematics(self._positions, other)))
+        T_base_frame = np.asarray(robot.forwardKinematics(self._positions, frame))
+        return np.asarray(invert(T_base_frame) @ np.asarray(robot.forwardKinematics(self._positions, other)))
 
-    def _add(self, name: str, parent: str, box: Box, T_parent_frame: NDArray[np.float64]) -> None:
-        self.scene.addBoxGeometry(name, parent, roboplan.Box(*box.size), np.asfortranarray(T_parent_frame @ box.T_base_box), _GREY)
 
-    def _set_pairs(self, pairs: Iterator[tuple[str, str]] | Sequence[tuple[str, str]] | itertools.product, enable: bool) -> None:
-        pairs = list(pairs)
-        if pairs:
-            self.scene.setCollisions(pairs, enable)
+def _add_box(scene: roboplan.Scene, name: str, parent: str, box: Box, T_parent_frame: NDArray[np.float64] | None = None) -> None:
+    placement = box.T_base_box if T_parent_frame is None else T_parent_frame @ box.T_base_box
+    scene.addBoxGeometry(name, parent, roboplan.Box(*box.size), np.asfortranarray(placement), _GREY)
 
 
 def _hand_core(layout: CellLayout) -> Box:

@@ -101,7 +101,8 @@ class InverseKinematics:
     def cost(self, arm: NDArray[np.float64], start: NDArray[np.float64]) -> float:
         """Time [s] at full speed from start, and some of the time from home; a turned wrist or elbow is expensive."""
         def time_between(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-            return float(np.max(np.abs(a - b) / self._scene.max_velocity) + 0.2 * np.sum(np.abs(a - b) / self._scene.max_velocity))
+            times = np.abs(a - b) / self._scene.max_velocity
+            return float(np.max(times) + 0.2 * np.sum(times))
         return time_between(arm, start) + self.config.home_weight * time_between(arm, self._home)
 
     def _seeds(self, T_base_tcp: NDArray[np.float64], start: NDArray[np.float64],

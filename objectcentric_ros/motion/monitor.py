@@ -127,8 +127,9 @@ class ExecutionMonitor:
         error = float(errors[worst])
         self.max_tracking_error = max(self.max_tracking_error, error)
         if error > config.max_tracking_error:
-            return Verdict(Progress.TRACKING_ERROR, f"{self.trajectory.joint_names[worst]} is {error:.3f} rad from its trajectory "
-                           f"at {elapsed:.2f} s, {config.max_tracking_error:.3f} rad are allowed", error)
+            joint = self.trajectory.joint_names[worst]
+            return Verdict(Progress.TRACKING_ERROR, f"{joint} is {error:.3f} rad from its trajectory at {elapsed:.2f} s, "
+                           f"{config.max_tracking_error:.3f} rad are allowed", error)
         return self._settling(elapsed, state, error, worst)
 
     def result(self, verdict: Verdict) -> ExecutionResult:
@@ -152,8 +153,9 @@ class ExecutionMonitor:
             return Verdict(Progress.RUNNING, tracking_error=error)
         if at_rest and error <= config.goal_tolerance:
             return Verdict(Progress.SETTLED, f"at rest {error * 1000:.1f} mrad from its goal", error)
-        return Verdict(Progress.TIMEOUT, f"{self.trajectory.joint_names[worst]} is still {error * 1000:.1f} mrad from its goal and "
-                       f"moves at up to {np.max(np.abs(state.velocities)):.3f} rad/s, {overtime:.1f} s after the trajectory's end", error)
+        joint, speed = self.trajectory.joint_names[worst], float(np.max(np.abs(state.velocities)))
+        return Verdict(Progress.TIMEOUT, f"{joint} is still {error * 1000:.1f} mrad from its goal and the arm moves at "
+                       f"{speed:.3f} rad/s, {overtime:.1f} s after the trajectory's end", error)
 
     def _copy_positions(self) -> NDArray[np.float64]:
         return np.array(self._positions, dtype=float)

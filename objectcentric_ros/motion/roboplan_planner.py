@@ -274,7 +274,7 @@ class RoboPlanPlanner:
         cosine = (np.einsum("ij,ij", poses[-1, :3, :3], T_goal[:3, :3]) - 1.0) / 2.0
         angle = float(np.arccos(np.clip(cosine, -1.0, 1.0)))
         if max(deviation, missed) > self.config.line_tolerance or angle > self.config.line_angle_tolerance:
-            raise PlanningError(PlanningFailure.UNREACHABLE, f"the line would leave its straight by {deviation * 1000:.1f} mm and end "
+            raise PlanningError(PlanningFailure.UNREACHABLE, f"the line would bend by {deviation * 1000:.1f} mm and end "
                                 f"{missed * 1000:.1f} mm and {angle:.3f} rad from its goal: too near to the arm's limits")
         collides = np.array([self.scene.in_collision(arm) for arm in trajectory.positions])
         if not collides.any():
@@ -283,17 +283,17 @@ class RoboPlanPlanner:
         # In contact from the start: fine if the contact ends soon and doesn't come back.
         leaves = int(np.argmin(collides)) if collides[0] else 0
         if collides[0] and (collides.all() or distance[leaves] > self.config.start_contact_travel):
-            raise PlanningError(PlanningFailure.START_IN_COLLISION, "the start is in collision and the line doesn't lead out of it: "
-                                f"{self._names(request, trajectory.positions[0])}")
+            raise PlanningError(PlanningFailure.START_IN_COLLISION, "the start is in collision and the line doesn't lead out of "
+                                f"it: {self._names(request, trajectory.positions[0])}")
         again = np.flatnonzero(collides[leaves:])
         if not len(again):
             return
         first = leaves + int(again[0])
         pair = self._names(request, trajectory.positions[first])
+        where = f"{distance[first] * 100:.1f} of {length * 100:.1f} cm"
         if collides[-1]:
-            raise PlanningError(PlanningFailure.GOAL_IN_COLLISION, f"the line's goal is in collision: {pair}, from "
-                                f"{distance[first] * 100:.1f} of {length * 100:.1f} cm on")
-        raise PlanningError(PlanningFailure.NO_PATH, f"the line collides after {distance[first] * 100:.1f} of {length * 100:.1f} cm: {pair}")
+            raise PlanningError(PlanningFailure.GOAL_IN_COLLISION, f"the line's goal is in collision, from {where} on: {pair}")
+        raise PlanningError(PlanningFailure.NO_PATH, f"the line collides after {where}: {pair}")
 
     def _names(self, request: PlanRequest, arm: NDArray[np.float64]) -> str:
         pairs = self.scene.contacts(arm, request.ignore, request.fingers_may_touch)
