@@ -50,6 +50,10 @@ class GeometricGraspConfig:
         distinct_distance: grasps nearer than this to a better one are dropped [m] ...
         distinct_yaw: ... unless they are turned by more than this [rad].
         min_score: grasps that are less likely to hold are not offered.
+        max_wedge: contact edges that open more than this towards one side slip out whatever the force: twice the
+            tangent of the friction angle that is counted on.
+        max_lean: likewise for sides that lean inwards towards the top: the tangent itself.
+        min_contact: share of the pads' width that must meet the item.
     """
 
     fit: HandFitConfig = field(default_factory=HandFitConfig)
@@ -59,6 +63,9 @@ class GeometricGraspConfig:
     distinct_distance: float = 0.015
     distinct_yaw: float = 0.45
     min_score: float = 0.05
+    max_wedge: float = 1.0
+    max_lean: float = 1.2
+    min_contact: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -142,8 +149,11 @@ class GeometricGraspPlanner:
             if len(fits.row):
                 features = grasp_features(patch, fits, item_centre, self.layout.gripper.max_width,
                                           self.layout.tray.floor_thickness, self.config.fit.clearances)
-                found.append((patch, fits, features, self.score_model.probability(features)))
-        if not found:
+                scores = self.score_model.probability(features)
+                firm = ((features.wedge <= self.config.max_wedge) & (features.lean <= self.config.max_lean)
+                        & (features.contact >= self.config.min_contact))
+                found.append((patch, fits, features, np.where(firm, scores, 0.0)))
+        if not any(np.any(scores > 0) for *_, scores in found):
             return GraspSearch((), self._why_not(obstruction))
         return self._choose(found, max_grasps)
 
@@ -169,7 +179,7 @@ class GeometricGraspPlanner:
 
     def _grasp(self, patch: TurnedPatch, fits: Fits, index: int, score: float, features: NDArray[np.float64]) -> Grasp:
         gripper = self.layout.gripper
-        width = float(fits.right[index] - fits.left[index] + 1) * patch.resolution
+        width = float(fits.right[index] - fits.left[index] + 0.5) * patch.resolution
         x, y = patch.to_base(fits.row[index], (fits.left[index] + fits.right[index]) / 2)
         yaw = patch.yaw
         if fits.flipped[index]:
@@ -193,10 +203,12 @@ class GeometricGraspPlanner:
         if obstruction.flat:
             return (f"too flat: nothing of it rises {1000 * self.config.fit.min_overlap:.0f} mm above where the finger tips "
                     "must stop over the floor")
-        if not obstruction.narrow_enough:
-            usable = self.layout.gripper.max_width - 2 * self.config.fit.clearances[-1]
+        usable = self.layout.gripper.max_width - 2 * self.config.fit.clearances[-1]
+        if not obstruction.narrow_enough or (obstruction.hand_free and obstruction.narrowest > usable):
             return (f"too wide: {1000 * obstruction.narrowest:.0f} mm across at the narrowest, the hand takes "
                     f"{1000 * usable:.0f} mm")
         if not obstruction.fingers_free:
             return "neighbours or the tray's walls leave no room for the fingers"
-        return "the hand's body or its camera would hit something beside the item"
+        if not obstruction.hand_free:
+            return "the hand's body or its camera would hit something beside the item"
+        return f"nothing to hold it by: sides that slant, {1000 * obstruction.narrowest:.0f} mm across at the narrowest"

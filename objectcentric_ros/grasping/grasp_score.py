@@ -46,6 +46,7 @@ class GraspFeatures:
         skew: how much both edges are turned against the pads (mean of their slopes).
         lean: how much the sides lean inwards towards the top over the pad's height (mean slope).
         fill: share of the rectangle between the pads that the item fills.
+        contact: share of the pads' width at which there is item between them.
         unseen: share of cells between and beside the fingers without a depth pixel.
         tight: 1 where the room beside the item is the smallest allowed, 0 where it is the largest.
         below: height of the item's top above the tray's floor beyond what the fingers hold [in 10 cm].
@@ -60,6 +61,7 @@ class GraspFeatures:
     skew: NDArray[np.float64]
     lean: NDArray[np.float64]
     fill: NDArray[np.float64]
+    contact: NDArray[np.float64]
     unseen: NDArray[np.float64]
     tight: NDArray[np.float64]
     below: NDArray[np.float64]
@@ -91,7 +93,7 @@ def grasp_features(patch: TurnedPatch, fits: Fits, item_centre: NDArray[np.float
     window = np.clip(fits.row[:, None] + np.arange(-half_pad, half_pad + 1), 0, patch.item.shape[0] - 1)
     strips = patch.item[window]                                          # (N, R, K) heights under the pads
     overlap = fits.top - fits.tip
-    width = (fits.right - fits.left + 1) * resolution
+    width = (fits.right - fits.left + 0.5) * resolution
 
     low = strips > fits.tip[:, None, None]
     present = low.any(axis=2)
@@ -124,6 +126,7 @@ def grasp_features(patch: TurnedPatch, fits: Fits, item_centre: NDArray[np.float
         skew=np.minimum(np.abs(right_slope + left_slope) / 2, _MAX_SLOPE),
         lean=np.clip(lean, 0.0, _MAX_SLOPE),
         fill=fill,
+        contact=present.mean(axis=1),
         unseen=unseen,
         tight=(clearances[0] - fits.clearance) / max(clearances[0] - clearances[-1], 1e-9),
         below=np.clip(fits.tip - floor - 0.01, 0.0, None) / 0.1)

@@ -57,7 +57,7 @@ class HandFitConfig:
 
     yaws: int = 20
     depths: tuple[float, ...] = (0.040, 0.034, 0.028, 0.022, 0.016, 0.010)
-    clearances: tuple[float, ...] = (0.011, 0.008, 0.005)
+    clearances: tuple[float, ...] = (0.011, 0.008, 0.004)
     floor_clearance: float = 0.004
     min_overlap: float = 0.006
     height_margin: float = 0.003
@@ -129,15 +129,17 @@ class Obstruction:
 
     Args:
         flat: no place had enough height above the floor.
-        narrowest: smallest width over all places that were high enough [m].
+        narrowest: smallest extent of the whole item across a closing direction [m].
         narrow_enough: some place fitted between the fingers.
         fingers_free: some such place had room for the fingers.
+        hand_free: some such place had room for the palm and the camera.
     """
 
     flat: bool = True
     narrowest: float = np.inf
     narrow_enough: bool = False
     fingers_free: bool = False
+    hand_free: bool = False
 
 
 def turned_patch(heights: HeightMap, segment_id: int, yaw: float, centre: NDArray[np.float64], half_side: float) -> TurnedPatch:
@@ -183,9 +185,9 @@ def fit_hand(patch: TurnedPatch, layout: CellLayout, config: HandFitConfig, obst
     between = slab[row] > tip_height[:, None]
     left = between.argmax(axis=1)
     right = between.shape[1] - 1 - between[:, ::-1].argmax(axis=1)
-    width = (right - left + 1) * resolution
-    if len(width):
-        obstruction.narrowest = min(obstruction.narrowest, float(width.min()))
+    width = (right - left + 0.5) * resolution
+    across = np.flatnonzero(slab.max(axis=0) > floor)
+    obstruction.narrowest = min(obstruction.narrowest, float(across[-1] - across[0] + 0.5) * resolution)
     clearance = _finger_clearance(beside, row, left, right, tip_height, width, gripper.max_width, gripper.finger_depth, config,
                                   resolution)
     obstruction.narrow_enough |= bool(np.any(width + 2 * config.clearances[-1] <= gripper.max_width))
@@ -194,6 +196,7 @@ def fit_hand(patch: TurnedPatch, layout: CellLayout, config: HandFitConfig, obst
     column = (left + right) // 2
     upright, flipped = _hand_clears(patch, row, column, tip_height, layout, config)
     keep &= upright | flipped
+    obstruction.hand_free |= bool(keep.any())
     return Fits(row[keep], left[keep], right[keep], tip_height[keep], item_top[keep], clearance[keep], ~upright[keep])
 
 
