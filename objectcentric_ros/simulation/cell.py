@@ -153,6 +153,10 @@ class Cell:
         with self._lock:
             self._finger_goal = float(np.clip(width, 0.0, MAX_WIDTH)) / 2
             self._finger_speed = speed / 2
+            # Fingers that press on an item were led to behind its surface: they turn back from where they are.
+            position = float(self._data.qpos[self._qpos[7:]].mean())
+            if (self._finger_goal - position) * (self._data.ctrl[self._hand_actuator] - position) < 0:
+                self._data.ctrl[self._hand_actuator] = position
             # The actuator moves the mean of both finger positions: each finger gets half of its force.
             self._model.actuator_forcerange[self._hand_actuator] = [-2 * force, 2 * force]
 
