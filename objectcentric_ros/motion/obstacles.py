@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from objectcentric_ros.geometry.camera import PinholeCamera
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout, Container
 from objectcentric_ros.geometry.se3 import invert, transform_points
@@ -32,6 +33,10 @@ from objectcentric_ros.motion.protocols import Box
 # A camera body behind the optical centre: the D435's 90 x 25 x 25 mm with 5 mm to spare on every side [m].
 _CAMERA_SIZE = (0.10, 0.035, 0.037)
 _CAMERA_CENTRE_BEHIND = 0.0145
+# fr3_hand_tcp lies this far along fr3_hand's z [m], in franka_description and by libfranka's default.
+TCP_BELOW_HAND = 0.1034
+_FINGER_BEYOND_TCP = 0.01
+_WRIST_ABOVE_HAND = 0.2
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,9 @@ def boxes_from_depth(frame: RgbdFrame, layout: CellLayout, ignore_mask: NDArray[
     config = config or ObstacleConfig()
     if ignore_mask is not None and ignore_mask.shape != frame.depth.shape:
         raise ValueError(f"ignore_mask is {ignore_mask.shape}, the depth image is {frame.depth.shape}")
-    step = config.pixel_step
-    valid = np.isfinite(frame.depth[::step, ::step])
-    if ignore_mask is not None:
-        valid &= ~ignore_mask[::step, ::step]
-    points = frame.points_base()[::step, ::step][valid].astype(np.float64)
-    points = points[_is_obstacle(points, frame, layout, config, carried)]
+    points = _seen(frame, ignore_mask, config.pixel_step)
+    points = _above_floors(points, layout, config)
+    points = points[~_on_hand(points, frame, layout, config, carried)]
     heights, floors, origin = _height_map(points, layout, config)
     return _merged_columns(heights, floors, origin, config)
 
@@ -156,39 +158,46 @@ def _container_boxes(name: str, container: Container) -> list[Box]:
     return boxes
 
 
-def _is_obstacle(points: NDArray[np.float64], frame: RgbdFrame, layout: CellLayout, config: ObstacleConfig,
-                 carried: Box | None) -> NDArray[np.bool_]:
-    """Which points (N, 3) are neither floor, wall nor hand, and lie in the workspace."""
+def _seen(frame: RgbdFrame, ignore_mask: NDArray[np.bool_] | None, step: int) -> NDArray[np.float32]:
+    """Points (N, 3) [m] in the base frame of every step-th pixel with a depth."""
+    depth = frame.depth[::step, ::step]
+    if ignore_mask is not None:
+        depth = np.where(ignore_mask[::step, ::step], np.float32(np.nan), depth)
+    camera = frame.camera
+    coarse = PinholeCamera(depth.shape[1], depth.shape[0], camera.fx / step, camera.fy / step, camera.cx / step, camera.cy / step)
+    points = coarse.deproject_image(depth)[np.isfinite(depth)]
+    return points @ frame.T_base_camera[:3, :3].T.astype(np.float32) + frame.T_base_camera[:3, 3].astype(np.float32)
+
+
+def _above_floors(points: NDArray[np.float32], layout: CellLayout, config: ObstacleConfig) -> NDArray[np.float32]:
+    """Those points that are in the workspace and neither table, floor nor wall."""
     low, high = _workspace(layout, config)
-    keep = np.all((points[:, :2] >= low) & (points[:, :2] < high), axis=1) & (points[:, 2] < config.max_height)
-    keep &= points[:, 2] > config.noise
+    x, y, z = points.T
+    points = points[(z > config.noise) & (z < config.max_height) & (x >= low[0]) & (x < high[0]) & (y >= low[1]) & (y < high[1])]
     for container in (layout.tray, layout.place_bin):
-        inside = container.contains(points)
-        keep &= ~(inside & (points[:, 2] <= container.floor_thickness + config.noise))
-        # The wall and a margin on both of its sides.
-        outer = container.contains(points, -container.wall_thickness - config.wall_clearance)
-        rim = outer & ~container.contains(points, config.wall_clearance)
-        keep &= ~(rim & (points[:, 2] <= container.wall_height + config.noise))
-    T_hand_base = layout.T_hand_camera @ invert(frame.T_base_camera)
-    in_hand = transform_points(T_hand_base, points)
-    gripper, margin = layout.gripper, config.hand_margin
+        x, y, z = points.T
+        # Distance outside the inner rectangle; negative inside.
+        beyond = np.maximum(np.abs(x - container.centre[0]) - container.inner_size[0] / 2,
+                            np.abs(y - container.centre[1]) - container.inner_size[1] / 2)
+        floor = (beyond <= 0) & (z <= container.floor_thickness + config.noise)
+        rim = (beyond >= -config.wall_clearance) & (beyond <= container.wall_thickness + config.wall_clearance)
+        points = points[~(floor | (rim & (z <= container.wall_height + config.noise)))]
+    return points
+
+
+def _on_hand(points: NDArray[np.float32], frame: RgbdFrame, layout: CellLayout, config: ObstacleConfig,
+             carried: Box | None) -> NDArray[np.bool_]:
+    """Which points (N, 3) belong to the hand, or to what it carries."""
+    margin = config.hand_margin
+    in_hand = transform_points(layout.T_hand_camera @ invert(frame.T_base_camera), points)
+    gripper = layout.gripper
     half = np.array([max(gripper.hand_depth / 2, gripper.finger_thickness), gripper.hand_width / 2]) + margin
-    # The hand frame's origin is the hand's flange; its fingers end about one finger length below the palm.
-    length = _hand_length(layout) + margin
-    keep &= ~(np.all(np.abs(in_hand[:, :2]) <= half, axis=1) & (in_hand[:, 2] <= length) & (in_hand[:, 2] >= -0.2))
+    along = (in_hand[:, 2] >= -_WRIST_ABOVE_HAND) & (in_hand[:, 2] <= TCP_BELOW_HAND + _FINGER_BEYOND_TCP + margin)
+    own = np.all(np.abs(in_hand[:, :2]) <= half, axis=1) & along
     if carried is not None:
-        in_tcp = in_hand - [0.0, 0.0, _TCP_BELOW_HAND]
-        in_box = transform_points(invert(carried.T_base_box), in_tcp)
-        keep &= ~np.all(np.abs(in_box) <= np.asarray(carried.size) / 2 + margin, axis=1)
-    return np.asarray(keep)
-
-
-# fr3_hand_tcp lies this far along fr3_hand's z [m], in franka_description and in libfranka's default.
-_TCP_BELOW_HAND = 0.1034
-
-
-def _hand_length(layout: CellLayout) -> float:
-    return _TCP_BELOW_HAND + 0.01  # the finger tips reach 9 mm beyond the TCP
+        in_box = transform_points(invert(carried.T_base_box), in_hand - [0.0, 0.0, TCP_BELOW_HAND])
+        own |= np.all(np.abs(in_box) <= np.asarray(carried.size) / 2 + margin, axis=1)
+    return np.asarray(own)
 
 
 def _workspace(layout: CellLayout, config: ObstacleConfig) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -203,7 +212,7 @@ def _workspace(layout: CellLayout, config: ObstacleConfig) -> tuple[NDArray[np.f
     return np.floor(low / config.cell) * config.cell, np.ceil(high / config.cell) * config.cell
 
 
-def _height_map(points: NDArray[np.float64], layout: CellLayout, config: ObstacleConfig,
+def _height_map(points: NDArray[np.float32], layout: CellLayout, config: ObstacleConfig,
                 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Highest point (X, Y) of every cell, 0 where nothing stands, the floor under it, and the corner (2,) of cell 0, 0."""
     low, high = _workspace(layout, config)
