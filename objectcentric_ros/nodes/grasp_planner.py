@@ -20,16 +20,18 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout
-from objectcentric_ros.grasping.geometric import GeometricGraspPlanner
+from objectcentric_ros.grasping.geometric import GeometricGraspConfig, GeometricGraspPlanner
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.nodes import require
+from objectcentric_ros.segmentation.segmenter import Segmentation
 
 require("rclpy", "objectcentric_interfaces", "tf2_msgs")
 
@@ -61,6 +63,7 @@ class GraspPlannerConfig(CameraConfig):
     transform_timeout: float = parameter(0.5, "how long to wait for the camera's pose at the scene's stamp [s]", minimum=0.0,
                                          maximum=5.0)
     cell_file: str = parameter("", "YAML file of the cell's layout; empty = config/cell.yaml of the package")
+    geometric: GeometricGraspConfig = field(default_factory=GeometricGraspConfig)
 
 
 class GraspPlannerNode(StackNode):
@@ -72,7 +75,7 @@ class GraspPlannerNode(StackNode):
     def setup(self) -> None:
         """Load the layout and the planner."""
         self._layout = CellLayout.load(Path(self.config.cell_file) if self.config.cell_file else None)
-        self._planner = GeometricGraspPlanner(self._layout)
+        self._planner = GeometricGraspPlanner(self._layout, self.config.geometric)
         self._markers = self.create_publisher(MarkerArray, "grasps", LATCHED_QOS)
 
     def start(self) -> None:
@@ -80,6 +83,7 @@ class GraspPlannerNode(StackNode):
         self._plans = self._without = 0
         self._milliseconds = 0.0
         self._working = threading.Lock()
+        self._prepared: tuple[Scene, RgbdFrame, Segmentation] | None = None
         self._transforms = TransformListener(self)
         self._camera = CameraInput(self, self.config)
         self._scenes = SceneMemory(self, self.config, self._camera, locate=self._locate)
@@ -101,9 +105,7 @@ class GraspPlannerNode(StackNode):
         if request.segment_id not in {segment.id for segment in scene.segments.segments}:
             ids = ", ".join(str(segment.id) for segment in scene.segments.segments)
             raise LookupError(f"the scene has no segment {request.segment_id}; it has {ids or 'none'}")
-        T_base_camera = self._T_base_camera(scene)
-        frame = scene.messages.frame(T_base_camera)
-        segmentation = segmentation_from_segments(scene.segments, T_base_camera)
+        frame, segmentation = self._prepare(scene)
         started = time.perf_counter()
         search = self._planner.search(frame, segmentation, request.segment_id, request.max_grasps or self.config.max_grasps)
         self._milliseconds = (time.perf_counter() - started) * 1e3
@@ -113,6 +115,14 @@ class GraspPlannerNode(StackNode):
         response.grasps = [message_from_grasp(grasp, header) for grasp in search.grasps]
         self._show(search.grasps, header)
         return search.reason
+
+    def _prepare(self, scene: Scene) -> tuple[RgbdFrame, Segmentation]:
+        """The scene in arrays; the same objects for the same scene, by which the planner knows that nothing changed."""
+        if self._prepared is None or self._prepared[0] is not scene:
+            T_base_camera = self._T_base_camera(scene)
+            frame = scene.messages.frame(T_base_camera)
+            self._prepared = (scene, frame, segmentation_from_segments(scene.segments, T_base_camera))
+        return self._prepared[1:]
 
     def _show(self, grasps: tuple[Grasp, ...], header: Header) -> None:
         # Stamp 0: a viewer shows it with the newest transforms; the base doesn't move.

@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout
-from objectcentric_ros.motion.execution import GraspExecution, GraspExecutor, MoveExecution, make_planner
+from objectcentric_ros.motion.execution import ExecutionConfig, GraspExecution, GraspExecutor, MoveExecution
+from objectcentric_ros.motion.factory import make_planner
 from objectcentric_ros.motion.protocols import MotionOutcome, PlanningError
 from objectcentric_ros.nodes import require
 
@@ -58,6 +59,7 @@ STAGES = ("plan", "approach", "close", "lift")
 WATCH_PERIOD = 0.1        # how often the caller's heartbeat is looked at, and the display published [s]
 OLDEST_DEPTH = 2.0        # a depth image that came longer ago is not the present scene [s]
 REST_TIMEOUT = 5.0        # how long deactivating waits for a stopped motion [s]
+ANSWER_GRACE = 0.1        # rclpy sends the result after the goal's callback has returned [s]
 THREADS = 6               # one is blocked by the motion, the others receive joint states, answers and images
 
 
@@ -65,7 +67,7 @@ THREADS = 6               # one is blocked by the motion, the others receive joi
 class MotionConfig(CameraConfig):
     """Parameters of the motion node."""
 
-    planner: str = parameter("roboplan", "motion planner (objectcentric_ros.motion.execution.make_planner)")
+    planner: str = parameter("roboplan", "motion planner (objectcentric_ros.motion.factory.make_planner)")
     lift_height: float = parameter(0.15, "straight up after closing when a goal says 0 [m]", minimum=0.0, maximum=0.5)
     force: float = parameter(30.0, "grasp force when a goal says 0 [N]", minimum=1.0, maximum=70.0)
     client_timeout: float = parameter(3.0, "the arm stops when the caller's heartbeat is silent for so long [s]", minimum=0.5,
@@ -75,6 +77,7 @@ class MotionConfig(CameraConfig):
     cell_file: str = parameter("", "YAML file of the cell's layout; empty = config/cell.yaml of the package")
     arm: RosArmConfig = field(default_factory=RosArmConfig)
     gripper: RosGripperConfig = field(default_factory=RosGripperConfig)
+    execution: ExecutionConfig = field(default_factory=ExecutionConfig)
 
 
 class _Running:
@@ -84,7 +87,8 @@ class _Running:
         self.client = client
         self.began = time.monotonic()
         self.cancel = threading.Event()
-        self.ended = threading.Event()
+        self.ended = threading.Event()      # the arm is at rest
+        self.answered = threading.Event()   # and the goal has its terminal state
         self.reason = ""
         self.stage = "plan"
 
@@ -122,7 +126,7 @@ class MotionNode(StackNode):
         self._heartbeats = Heartbeats(self)
         self._arm = RosArm(self, self.config.arm, on_state=self._display.state)
         self._gripper = RosGripper(self, self.config.gripper)
-        self._executor_of_grasps = GraspExecutor(self._planner, self._arm, self._gripper, self._layout)
+        self._executor_of_motions = GraspExecutor(self._planner, self._arm, self._gripper, self._layout, self.config.execution)
         for kind, name, work in ((ExecuteGrasp, "execute_grasp", self._execute_grasp), (MoveTo, "move_to", self._move_to)):
             ActionServer(self, kind, name, execute_callback=lambda handle, work=work: self._execute(handle, work),
                          goal_callback=self._on_goal, cancel_callback=self._on_cancel, callback_group=MutuallyExclusiveCallbackGroup())
@@ -130,14 +134,15 @@ class MotionNode(StackNode):
 
     def pause(self) -> None:
         """Stop the arm and wait until it rests."""
-        if not hasattr(self, "_executor_of_grasps"):
+        if not hasattr(self, "_executor_of_motions"):
             return
         with self._lock:
             self._paused = True
             running = self._running
         if running is not None:
             running.stop("the motion node is being deactivated")
-            running.ended.wait(REST_TIMEOUT)
+            if running.answered.wait(REST_TIMEOUT):
+                time.sleep(ANSWER_GRACE)
 
     # -- goals ------------------------------------------------------------------------------------------------------------
 
@@ -184,7 +189,7 @@ class MotionNode(StackNode):
         try:
             self._fill(result, work(handle.request, running, on_stage))
         except (PlanningError, ValueError, LookupError) as error:
-            result.outcome, result.message = MotionOutcome.NO_PLAN.value, str(error.args[0]) if error.args else str(error)
+            result.outcome, result.message = MotionOutcome.NO_PLAN.value, str(error)
         except TimeoutError as error:
             result.outcome, result.message = MotionOutcome.STALE_STATE.value, str(error)
         except Exception as error:
@@ -195,8 +200,6 @@ class MotionNode(StackNode):
         finally:
             running.ended.set()
             watch.join()
-            with self._lock:
-                self._running = None
         if running.reason:
             result.message = f"{running.reason}; {result.message}" if result.message else running.reason
         outcome = MotionOutcome(result.outcome)
@@ -204,7 +207,13 @@ class MotionNode(StackNode):
         self._planning_ms = float(result.planning_ms)
         self._last = f"{kind}: {outcome.name.lower()}" + (f" ({result.message})" if result.message else "")
         self.get_logger().info(f"{self._last}, planned in {self._planning_ms:.0f} ms")
-        self._end(handle, outcome)
+        # Free before the client learns that this goal has ended: its next goal may come at once.
+        with self._lock:
+            self._running = None
+        try:
+            self._end(handle, outcome)
+        finally:
+            running.answered.set()
         return result
 
     def _end(self, handle: ServerGoalHandle, outcome: MotionOutcome) -> None:
@@ -253,7 +262,7 @@ class MotionNode(StackNode):
             if labels is None:
                 raise LookupError(f"segment {goal.segment_id} is named, but no segments of that stamp are remembered")
             mask = labels == goal.segment_id
-        return self._executor_of_grasps.execute_grasp(
+        return self._executor_of_motions.execute_grasp(
             grasp, frame, mask, lift_height=goal.lift_height or self.config.lift_height, force=goal.force or self.config.force,
             cancel=running.cancel, on_stage=on_stage)
 
@@ -265,7 +274,7 @@ class MotionNode(StackNode):
             if frame_id != self._layout.base_frame:
                 target = self._transforms.lookup(self._layout.base_frame, frame_id, timeout=self.config.transform_timeout) @ target
         frame = None if goal.ignore_scene else self._scene(Time())[0]
-        return self._executor_of_grasps.move_to(target, frame=frame, linear=goal.linear, release=goal.release, cancel=running.cancel,
+        return self._executor_of_motions.move_to(target, frame=frame, linear=goal.linear, release=goal.release, cancel=running.cancel,
                                                 on_stage=on_stage)
 
     def _scene(self, stamp: Time) -> tuple[RgbdFrame, NDArray[np.uint16] | None]:

@@ -136,15 +136,16 @@ class RosArm:
         self._running = (trajectory, start_ns)
         try:
             self._publisher.publish(message_from_trajectory(trajectory, stamp))
-            verdict_or_none = self._watch(monitor, start_ns, cancel)
-            if verdict_or_none is None:
+            ended = self._watch(monitor, start_ns, cancel)
+            if ended is None:
                 self.stop()
                 self._wait_for_rest()
                 return monitor.stopped()
-            if verdict_or_none.progress is not Progress.SETTLED:
+            if ended.progress is not Progress.SETTLED:
                 self.stop()
+            if ended.progress in (Progress.TRACKING_ERROR, Progress.TIMEOUT):   # stale states wouldn't tell
                 self._wait_for_rest()
-            return monitor.result(verdict_or_none)
+            return monitor.result(ended)
         finally:
             self._running = None
 

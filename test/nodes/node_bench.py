@@ -72,6 +72,7 @@ class NodeBench:
         self.client = Node("bench", context=self.context)
         self.group = ReentrantCallbackGroup()
         self.nodes: list[StackNode] = []
+        self._plain: list[Node] = []
         self.diagnostics: dict[str, list[DiagnosticStatus]] = {}
         self._executors: list[tuple[MultiThreadedExecutor, threading.Event, threading.Thread]] = []
         self._received: dict[str, list[Any]] = {}
@@ -87,7 +88,7 @@ class NodeBench:
             ended.set()
             executor.shutdown(timeout_sec=2.0)
             thread.join(timeout=3.0)
-        for node in [*self.nodes, self.client]:
+        for node in [*self.nodes, *self._plain, self.client]:
             node.destroy_node()
         self.context.try_shutdown()
 
@@ -99,6 +100,13 @@ class NodeBench:
         self._spin(node, threads)
         if start:
             assert node.configure_and_activate(), self.status(node.get_name())
+        return node
+
+    def spinning_node(self, name: str) -> Node:
+        """A plain node in an executor of its own."""
+        node = Node(name, context=self.context)
+        self._plain.append(node)
+        self._spin(node)
         return node
 
     def listen(self, kind: Any, topic: str, qos: QoSProfile = LATCHED) -> list[Any]:
