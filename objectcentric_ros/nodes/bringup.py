@@ -76,7 +76,7 @@ class Bringup:
         if bag is not None and task != "replay":
             raise ValueError(f"a bag is played by the task replay, not by {task}")
         self._settings = _by_node(settings or {}, self.names)
-        self._output = output or (lambda name, line: None)
+        self._output: Output = output if output is not None else (lambda name, line: None)
         self._bag = bag
         self._children: dict[str, _Child] = {}
         self._stopping = threading.Event()
