@@ -65,6 +65,7 @@ class Item:
         library: path of the .sh3f archive that holds the model.
         model: path of the model inside the archive.
         rotation: (3, 3) rotation of the model file (y up) before it is scaled to size.
+        checksum: fingerprint of the model's files.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Item:
     library: Path
     model: str
     rotation: NDArray[np.float64]
+    checksum: str
 
     @property
     def real_size(self) -> tuple[float, float, float]:
@@ -192,7 +194,7 @@ def _make_item(curated: dict[str, Any], libraries: dict[str, FurnitureLibrary], 
     return Item(id=curated["id"], title=curated["title"], translations=entry.translations, size=(width, depth, height),
                 mass=round(mass, 3), scale=scale, creator=entry.creator, licence=_LICENCES[library_name],
                 category=entry.category, library=libraries[library_name].path,
-                model=model, rotation=entry.rotation)
+                model=model, rotation=entry.rotation, checksum=libraries[library_name].checksum(model))
 
 
 def _fold(text: str) -> str:

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -126,9 +127,16 @@ class FurnitureLibrary:
 
     def checksum(self, model: str) -> str:
         """Fingerprint of a model's files, from the archive's directory (nothing is unpacked)."""
-        folder = model.rpartition("/")[0] + "/"
-        members = sorted((info.filename, info.CRC) for info in self._archive.infolist() if info.filename.startswith(folder))
-        return repr(members)
+        return f"{self._checksums[model.rpartition('/')[0]]:08x}"
+
+    @cached_property
+    def _checksums(self) -> dict[str, int]:
+        """CRC of the names and CRCs of each folder's files."""
+        checksums: dict[str, int] = {}
+        for info in sorted(self._archive.infolist(), key=lambda info: info.filename):
+            folder = info.filename.rpartition("/")[0]
+            checksums[folder] = zlib.crc32(f"{info.filename}:{info.CRC:08x}".encode(), checksums.get(folder, 0))
+        return checksums
 
     def close(self) -> None:
         """Close the archive."""

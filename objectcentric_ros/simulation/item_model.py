@@ -80,15 +80,15 @@ def load_item_model(item: Item, cache: Path | None = None) -> ItemModel:
         item: the item.
         cache: cache folder; None is ``simulation/items`` in the package's cache folder.
     """
-    cache = cache or cache_dir() / "simulation" / "items"
-    library = FurnitureLibrary(item.library)
-    try:
-        recipe = (RECIPE, MAX_TEXTURE, MAX_FACES, DecompositionConfig(), library.checksum(item.model), item.size, item.rotation.tolist())
-        folder = cache / f"{item.id}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]}"
-        if not folder.is_dir():
+    recipe = (RECIPE, MAX_TEXTURE, MAX_FACES, DecompositionConfig(), item.checksum, item.size, item.rotation.tolist())
+    name = f"{item.id}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]}"
+    folder = (cache or cache_dir() / "simulation" / "items") / name
+    if not folder.is_dir():
+        library = FurnitureLibrary(item.library)
+        try:
             _save(_convert(item, library.files(item.model)), folder)
-    finally:
-        library.close()
+        finally:
+            library.close()
     return _load(folder)
 
 

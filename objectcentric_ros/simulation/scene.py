@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from objectcentric_ros.geometry.layout import CellLayout, Container
 from objectcentric_ros.simulation.catalogue import Item
 from objectcentric_ros.simulation.item_model import ItemModel, load_item_model
+from objectcentric_ros.simulation.robot_meshes import light_meshes
 
 TIMESTEP = 0.002
 HAND_TCP_DISTANCE = 0.1034                          # fr3_hand to fr3_hand_tcp along z [m], franka_description
@@ -75,6 +76,12 @@ def _robot() -> mujoco.MjSpec:
     assets = Path(found.origin).parent / "assets"
     spec = mujoco.MjSpec.from_file(str(assets / "fr3.xml"))
     spec.meshdir = str(assets / "meshes")
+    collide = {geom.meshname for geom in spec.geoms if geom.classname.name == "collision"}
+    light = light_meshes(assets / "meshes")
+    for mesh in spec.meshes:
+        if mesh.name in light and mesh.name not in collide:
+            vertices, faces = light[mesh.name]
+            mesh.file, mesh.uservert, mesh.userface = "", vertices.ravel(), faces.ravel()
     for key in list(spec.keys):
         spec.delete(key)                             # a keyframe holds no free bodies
     for body in spec.bodies:
@@ -99,11 +106,12 @@ def _set_options(spec: mujoco.MjSpec) -> None:
     option.impratio = 10                             # keeps held items from creeping out of the fingers
     visual = spec.visual
     visual.global_.offwidth, visual.global_.offheight = 1280, 960
-    visual.quality.shadowsize = 1024
+    visual.quality.shadowsize = 2048
     visual.quality.offsamples = 4
     spec.stat.extent = 1.0                           # so that the clipping planes below are metres
     spec.stat.center = [0.45, 0.0, 0.2]
     visual.map.znear, visual.map.zfar = 0.02, 6.0
+    visual.map.shadowclip = 1.6                      # the shadow map covers the table
     visual.headlight.ambient = [0.42] * 3
     visual.headlight.diffuse = [0.3] * 3
     visual.headlight.specular = [0.05] * 3
@@ -163,8 +171,8 @@ def _add_lights_and_views(spec: mujoco.MjSpec, layout: CellLayout) -> None:
     spec.add_texture(name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
                      rgb1=[0.93, 0.94, 0.96], rgb2=[0.72, 0.75, 0.8], width=64, height=384)
     position = np.array([1.45, -0.85, 0.95])
-    target = np.array([layout.tray.centre[0] - 0.12, layout.tray.centre[1] + 0.08, 0.22])
-    world.add_camera(name="front", pos=position, quat=_look_at(position, target), fovy=42.0)
+    target = np.array([layout.tray.centre[0] - 0.12, layout.tray.centre[1] + 0.08, 0.3])
+    world.add_camera(name="front", pos=position, quat=_look_at(position, target), fovy=44.0)
 
 
 def _add_item(spec: mujoco.MjSpec, index: int, item: Item, model: ItemModel, shared: bool) -> None:
@@ -215,9 +223,9 @@ def _look_at(position: NDArray[np.float64], target: NDArray[np.float64]) -> NDAr
 
 
 def _wood_grain(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A beech table top (512, 512, 3): streaks along u."""
-    streaks = np.cumsum(rng.normal(size=(512, 1)), axis=0)
-    streaks = (streaks - np.linspace(streaks[0], streaks[-1], 512)) / streaks.std()
-    grain = rng.normal(size=(512, 16)).repeat(32, axis=1)
+    """A beech table top (256, 256, 3): streaks along u."""
+    streaks = np.cumsum(rng.normal(size=(256, 1)), axis=0)
+    streaks = (streaks - np.linspace(streaks[0], streaks[-1], 256)) / streaks.std()
+    grain = rng.normal(size=(256, 8)).repeat(32, axis=1)
     value = 1.0 + 0.035 * np.tanh(streaks) + 0.012 * grain
     return np.clip(np.array([205, 176, 138]) * value[..., None], 0, 255).astype(np.uint8)
