@@ -26,7 +26,15 @@ from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout, top_down
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.grasping.grasp_score import GraspFeatures, GraspScoreModel, grasp_features
-from objectcentric_ros.grasping.hand_fit import Fits, HandFitConfig, Obstruction, TurnedPatch, fit_hand, turned_patch
+from objectcentric_ros.grasping.hand_fit import (
+    Fits,
+    HandFitConfig,
+    Obstruction,
+    SegmentHeights,
+    TurnedPatch,
+    fit_hand,
+    turned_patch,
+)
 from objectcentric_ros.grasping.height_map import HeightMap, height_map
 from objectcentric_ros.segmentation.segmenter import Segmentation
 
@@ -141,10 +149,10 @@ class GeometricGraspPlanner:
         # The camera's far edge is what reaches farthest from the TCP, and the TCP lies on the item.
         half_side = min(radius + self.config.fit.camera_far + 0.04, self.config.fit.max_reach)
 
-        obstruction = Obstruction()
+        layers, obstruction = SegmentHeights.split(heights, segment_id), Obstruction()
         found: list[tuple[TurnedPatch, Fits, GraspFeatures, NDArray[np.float64]]] = []
         for yaw in np.arange(self.config.fit.yaws) * np.pi / self.config.fit.yaws - np.pi / 2:
-            patch = turned_patch(heights, segment_id, float(yaw), centre, half_side)
+            patch = turned_patch(layers, float(yaw), centre, half_side)
             fits = fit_hand(patch, self.layout, self.config.fit, obstruction)
             if len(fits.row):
                 features = grasp_features(patch, fits, item_centre, self.layout.gripper.max_width,
@@ -163,16 +171,22 @@ class GeometricGraspPlanner:
         features = np.concatenate([feature.matrix() for _, _, feature, _ in found])
         source = np.concatenate([np.full(len(score), number) for number, (*_, score) in enumerate(found)])
         local = np.concatenate([np.arange(len(score)) for *_, score in found])
+        yaws = np.array([patch.yaw for patch, *_ in found])[source]
+        places = np.concatenate([np.column_stack([patch.to_base(fits.row, (fits.left + fits.right) / 2), fits.tip])
+                                 for patch, fits, *_ in found])
         grasps: list[Grasp] = []
         chosen: list[int] = []
-        for candidate in np.argsort(-scores, kind="stable"):
-            if len(grasps) >= max_grasps or scores[candidate] < self.config.min_score:
-                break
-            patch, fits, _, _ = found[source[candidate]]
-            grasp = self._grasp(patch, fits, int(local[candidate]), float(scores[candidate]), features[candidate])
-            if all(self._differ(grasp, other) for other in grasps):
-                grasps.append(grasp)
-                chosen.append(int(candidate))
+        left = np.where(scores >= self.config.min_score, scores, 0.0)
+        while len(grasps) < max_grasps and left.max() > 0:
+            best = int(left.argmax())
+            patch, fits, _, _ = found[source[best]]
+            grasps.append(self._grasp(patch, fits, int(local[best]), float(scores[best]), features[best]))
+            chosen.append(best)
+            # Closing directions have no sign: yaws are compared as lines.
+            turned = np.abs(yaws - yaws[best])
+            turned = np.minimum(turned, np.pi - turned)
+            near = np.linalg.norm(places - places[best], axis=1) <= self.config.distinct_distance
+            left[near & (turned <= self.config.distinct_yaw)] = 0.0
         if not grasps:
             return GraspSearch((), f"the best of {len(scores)} grasps would hold with probability {scores.max():.2f} only")
         return GraspSearch(tuple(grasps), f"{len(grasps)} different grasps of {len(scores)} that fit", features[chosen])
@@ -192,12 +206,6 @@ class GeometricGraspPlanner:
                   f"{1000 * float(fits.clearance[index]):.0f} mm room beside it")
         return Grasp(top_down([x, y, float(fits.tip[index]) + gripper.tip_beyond_tcp], yaw), width, opening,
                      self.config.approach_distance, score, "geometric", reason)
-
-    def _differ(self, first: Grasp, second: Grasp) -> bool:
-        distance = np.linalg.norm(first.T_base_tcp[:3, 3] - second.T_base_tcp[:3, 3])
-        # Closing directions have no sign: compare them as lines.
-        cosine = abs(float(first.T_base_tcp[:3, 1] @ second.T_base_tcp[:3, 1]))
-        return bool(distance > self.config.distinct_distance or np.arccos(min(cosine, 1.0)) > self.config.distinct_yaw)
 
     def _why_not(self, obstruction: Obstruction) -> str:
         if obstruction.flat:

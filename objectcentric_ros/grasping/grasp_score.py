@@ -110,16 +110,14 @@ def grasp_features(patch: TurnedPatch, fits: Fits, item_centre: NDArray[np.float
 
     between = (fits.right - fits.left + 1) * (2 * half_pad + 1)
     fill = low.sum(axis=(1, 2)) / between
-    reach = round(0.015 / resolution)
-    unseen = np.array([1.0 - patch.seen[rows[0]:rows[-1] + 1, max(left - reach, 0):right + reach + 1].mean()
-                       for rows, left, right in zip(window, fits.left, fits.right, strict=True)])
+    unseen = _unseen_share(patch.seen, window[:, 0], window[:, -1], fits.left, fits.right, round(0.015 / resolution))
 
     offset = patch.to_base(fits.row, (fits.left + fits.right) / 2) - item_centre
     cosine, sine = np.cos(patch.yaw), np.sin(patch.yaw)
     return GraspFeatures(
         overlap=np.minimum(overlap / _PAD_HEIGHT, 1.0),
         shallow=np.clip((0.032 - overlap) / 0.012, 0.0, 1.0),
-        width=width / max_width,
+        width=np.asarray(width / max_width, np.float64),
         along=np.abs(offset @ [cosine, sine]) / 0.05,
         across=np.abs(offset @ [sine, -cosine]) / 0.05,
         wedge=np.minimum(np.abs(right_slope - left_slope), _MAX_SLOPE),
@@ -157,6 +155,17 @@ class GraspScoreModel:
         """(N,) estimated probability that each grasp holds."""
         weights = np.array([self.weights[name] for name in GraspFeatures.names()])
         return 1.0 / (1.0 + np.exp(-(self.bias + features.matrix() @ weights)))
+
+
+def _unseen_share(seen: NDArray[np.bool_], first: NDArray[np.intp], last: NDArray[np.intp], left: NDArray[np.intp],
+                  right: NDArray[np.intp], reach: int) -> NDArray[np.float64]:
+    """Share (N,) of unseen cells in the rectangles rows first..last, columns left - reach..right + reach."""
+    counts = np.zeros((seen.shape[0] + 1, seen.shape[1] + 1))
+    counts[1:, 1:] = (~seen).cumsum(axis=0).cumsum(axis=1)
+    r0, r1 = first, last + 1
+    c0, c1 = np.maximum(left - reach, 0), np.minimum(right + reach + 1, seen.shape[1])
+    unseen = counts[r1, c1] - counts[r0, c1] - counts[r1, c0] + counts[r0, c0]
+    return unseen / ((r1 - r0) * (c1 - c0))
 
 
 def _edges(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

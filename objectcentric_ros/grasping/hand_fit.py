@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -93,7 +94,7 @@ class TurnedPatch:
     others: NDArray[np.float32]
     seen: NDArray[np.bool_]
 
-    def to_base(self, row: NDArray[np.floating], column: NDArray[np.floating]) -> NDArray[np.float64]:
+    def to_base(self, row: NDArray[Any], column: NDArray[Any]) -> NDArray[np.float64]:
         """(N, 2) x, y [m, base frame] of cells (fractions allowed)."""
         middle = (self.item.shape[0] - 1) / 2
         along, across = (np.asarray(row) - middle) * self.resolution, (np.asarray(column) - middle) * self.resolution
@@ -142,25 +143,41 @@ class Obstruction:
     hand_free: bool = False
 
 
-def turned_patch(heights: HeightMap, segment_id: int, yaw: float, centre: NDArray[np.float64], half_side: float) -> TurnedPatch:
-    """Cut a square out of a height map, rows along the TCP's x at this yaw."""
-    resolution = heights.resolution
+@dataclass(frozen=True)
+class SegmentHeights:
+    """The height map split into one segment and everything else; layers as in TurnedPatch."""
+
+    origin: tuple[float, float]
+    resolution: float
+    item: NDArray[np.float32]
+    others: NDArray[np.float32]
+    seen: NDArray[np.uint8]
+
+    @classmethod
+    def split(cls, heights: HeightMap, segment_id: int) -> SegmentHeights:
+        """Layers of one segment."""
+        own = heights.owner == segment_id
+        return cls(heights.origin, heights.resolution, np.where(own & heights.seen, heights.height, _BELOW),
+                   np.where(own, _BELOW, heights.height), heights.seen.astype(np.uint8))
+
+
+def turned_patch(layers: SegmentHeights, yaw: float, centre: NDArray[np.float64], half_side: float) -> TurnedPatch:
+    """Cut a square out of the height map, rows along the TCP's x at this yaw."""
+    resolution = layers.resolution
     middle = int(np.ceil(half_side / resolution))
     side = 2 * middle + 1
     cosine, sine = np.cos(yaw), np.sin(yaw)
     # x_tcp = (cos, sin), y_tcp = (sin, -cos); OpenCV wants source (column, row) of target (column, row, 1)
     matrix = np.array([[-cosine, sine, 0.0], [sine, cosine, 0.0]])
-    matrix[:, 2] = (centre[::-1] - np.asarray(heights.origin)[::-1]) / resolution - matrix[:, :2] @ [middle, middle]
+    matrix[:, 2] = (centre[::-1] - np.asarray(layers.origin)[::-1]) / resolution - matrix[:, :2] @ [middle, middle]
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
 
-    def turn(image: NDArray[np.float32], outside: float) -> NDArray[np.float32]:
-        return cv2.warpAffine(image, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=outside)
+    def turn(image: NDArray[Any], outside: float) -> NDArray[Any]:
+        return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT,
+                                         borderValue=outside))
 
-    own = heights.owner == segment_id
-    item = np.where(own & heights.seen, heights.height, _BELOW)
-    others = np.where(own, _BELOW, heights.height)
-    seen = turn(heights.seen.astype(np.float32), 1.0) > 0.5
-    return TurnedPatch(yaw, centre, resolution, turn(item, float(_BELOW)), turn(others, 0.0), seen)
+    return TurnedPatch(yaw, centre, resolution, turn(layers.item, float(_BELOW)), turn(layers.others, 0.0),
+                       turn(layers.seen, 1.0) > 0)
 
 
 def fit_hand(patch: TurnedPatch, layout: CellLayout, config: HandFitConfig, obstruction: Obstruction) -> Fits:
@@ -182,7 +199,8 @@ def fit_hand(patch: TurnedPatch, layout: CellLayout, config: HandFitConfig, obst
     index, level = np.nonzero(distinct & (top[:, None] - tip >= config.min_overlap))
     row, tip_height, item_top = rows[index], tip[index, level], top[index]
 
-    between = slab[row] > tip_height[:, None]
+    # What is not surely below the tips is either held or in the way, be it the item's own.
+    between = slab[row] > tip_height[:, None] - config.height_margin
     left = between.argmax(axis=1)
     right = between.shape[1] - 1 - between[:, ::-1].argmax(axis=1)
     width = (right - left + 0.5) * resolution
@@ -206,15 +224,20 @@ def _finger_clearance(beside: NDArray[np.float32], row: NDArray[np.intp], left: 
     """Largest clearance (N,) [m] at which both open fingers go down free of neighbours; 0 where none does."""
     chosen = np.zeros(len(row))
     last = beside.shape[1] - 1
+
+    def cells(clearance: float, depth: float) -> int:
+        return int(np.ceil((clearance + depth + config.side_margin) / resolution))
+
+    # Highest neighbour within 1, 2, ... cells outwards from the item's edge, on either side.
+    steps = np.arange(1, cells(config.clearances[0], finger_depth + config.finger_taper) + 1)
+    from_left = np.maximum.accumulate(beside[row[:, None], np.maximum(left[:, None] - steps, 0)], axis=1)
+    from_right = np.maximum.accumulate(beside[row[:, None], np.minimum(right[:, None] + steps, last)], axis=1)
+    highest = np.maximum(from_left, from_right)
     for clearance in reversed(config.clearances):  # smallest first: larger ones overwrite
-        free = width + 2 * clearance <= max_width
-        for depth, above in ((finger_depth, 0.0), (finger_depth + config.finger_taper, config.taper_height)):
-            reach = int(np.ceil((clearance + depth + config.side_margin) / resolution))
-            limit = tip + above - config.height_margin * (above == 0.0)
-            from_left = _highest(beside, resolution, columns=(-reach * resolution, -resolution))
-            from_right = _highest(beside, resolution, columns=(resolution, reach * resolution))
-            free &= (left >= reach) & (right <= last - reach)
-            free &= (from_left[row, left] <= limit) & (from_right[row, right] <= limit)
+        tip_reach, back_reach = cells(clearance, finger_depth), cells(clearance, finger_depth + config.finger_taper)
+        free = (width + 2 * clearance <= max_width) & (left >= back_reach) & (right <= last - back_reach)
+        free &= highest[:, tip_reach - 1] <= tip - config.height_margin
+        free &= highest[:, back_reach - 1] <= tip + config.taper_height
         chosen[free] = clearance
     return chosen
 
@@ -246,8 +269,9 @@ def _highest(image: NDArray[np.float32], resolution: float, rows: tuple[float, f
     c0, c1 = round(columns[0] / resolution), round(columns[1] / resolution)
     kernel = np.ones((r1 - r0 + 1, c1 - c0 + 1), np.uint8)
     # An anchor must lie inside the kernel: centre the window, then shift the result where it belongs.
-    anchored = cv2.dilate(image, kernel, anchor=(min(max(-c0, 0), c1 - c0), min(max(-r0, 0), r1 - r0)),
-                          borderType=cv2.BORDER_CONSTANT, borderValue=float(_BELOW))
+    anchor = min(max(-c0, 0), c1 - c0), min(max(-r0, 0), r1 - r0)
+    anchored: NDArray[np.float32] = np.asarray(
+        cv2.dilate(image, kernel, anchor=anchor, borderType=cv2.BORDER_CONSTANT, borderValue=float(_BELOW)), np.float32)
     shift_rows = r0 if r0 > 0 else min(r1, 0)
     shift_columns = c0 if c0 > 0 else min(c1, 0)
     if not shift_rows and not shift_columns:
@@ -263,5 +287,5 @@ def _highest(image: NDArray[np.float32], resolution: float, rows: tuple[float, f
 
 
 def _no_fits() -> Fits:
-    empty = np.zeros(0)
-    return Fits(*[empty.astype(np.intp)] * 3, *[empty] * 3, empty.astype(bool))
+    index, number = np.zeros(0, np.intp), np.zeros(0)
+    return Fits(index, index, index, number, number, number, np.zeros(0, bool))

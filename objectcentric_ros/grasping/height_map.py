@@ -93,7 +93,7 @@ def height_map(frame: RgbdFrame, labels: NDArray[np.uint16], layout: CellLayout,
 def _labelled_points(frame: RgbdFrame, labels: NDArray[np.uint16]) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
     """Points (N, 3) [m, base frame] and their segments (N,)."""
     # A median over the 8 neighbours drops flying pixels; it takes holes as zero, which no true depth is.
-    depth = cv2.medianBlur(np.nan_to_num(frame.depth, nan=0.0), 3)
+    depth: NDArray[np.float32] = np.asarray(cv2.medianBlur(np.nan_to_num(frame.depth, nan=0.0), 3), np.float32)
     depth = np.where(np.isfinite(frame.depth) & (depth > 0), depth, frame.depth).astype(np.float32)
     missing = (labels > 0) & ~np.isfinite(depth)
     for segment in np.unique(labels[missing]):
@@ -122,8 +122,8 @@ def _fill_holes(height: NDArray[np.float32], owner: NDArray[np.uint16], seen: ND
     filled = height_of[nearest]
     deep = distance > trust
     if deep.any():
-        # The highest surface within twice the trusted distance bounds what may hide in a wide hole.
-        around = cv2.dilate(np.where(seen, height, np.float32(-1e3)), np.ones((4 * trust + 1,) * 2, np.uint8))
+        # What may hide in a wide hole, or stick out of the image, is taken to be as high as what is seen near it.
+        around = cv2.dilate(np.where(seen, height, np.float32(-1e3)), np.ones((6 * trust + 1,) * 2, np.uint8))
         filled[deep] = np.maximum(filled[deep], around[deep])
     return filled, np.where(seen, owner, owner_of[nearest]).astype(np.uint16)
 

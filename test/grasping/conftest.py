@@ -13,26 +13,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The ray-cast tray of the segmentation tests, which grasps are planned on as well."""
-
-import importlib.util
-import sys
-from pathlib import Path
+"""The cell of the grasp tests."""
 
 import pytest
 
 from objectcentric_ros.geometry.layout import CellLayout
-
-
-@pytest.fixture(scope="session")
-def tray_scene():
-    """The module test/segmentation/synthetic_scene.py: Block and render()."""
-    path = Path(__file__).parent.parent / "segmentation" / "synthetic_scene.py"
-    spec = importlib.util.spec_from_file_location("synthetic_scene_for_grasps", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")

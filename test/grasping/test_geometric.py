@@ -23,6 +23,7 @@ import pytest
 
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.grasping.geometric import GeometricGraspConfig, GeometricGraspPlanner, UnknownSegment
+from objectcentric_ros.segmentation.block_scenes import Block, render
 from objectcentric_ros.segmentation.segmenter import Segmentation
 
 RED = (200, 40, 40)
@@ -34,11 +35,11 @@ def planner(layout):
 
 
 @pytest.fixture
-def search(layout, planner, tray_scene):
+def search(layout, planner):
     """Plan on the first of some blocks: (size, at, yaw, bottom, round) -> GraspSearch."""
     def run(*blocks, noise=0.001, spoil=None, max_grasps=10):
-        scene = [tray_scene.Block(at, size, RED, bottom, yaw, is_round) for size, at, yaw, bottom, is_round in blocks]
-        frame, labels = tray_scene.render(layout, scene, noise=noise)
+        scene = [Block(at, size, RED, bottom, yaw, is_round) for size, at, yaw, bottom, is_round in blocks]
+        frame, labels = render(layout, scene, noise=noise)
         if spoil is not None:
             frame = RgbdFrame(frame.color, spoil(frame.depth.copy(), labels), frame.camera, frame.T_base_camera)
         return planner.search(frame, Segmentation(labels, ()), 1, max_grasps)
@@ -188,20 +189,20 @@ def test_grasps_differ_so_that_a_retry_is_another_try(search):
                 angle_between_lines(closing_yaw(first), closing_yaw(second)) > config.distinct_yaw
 
 
-def test_max_grasps_is_kept(planner, layout, tray_scene):
-    frame, labels = tray_scene.render(layout, [tray_scene.Block((0.0, 0.0), (0.1, 0.04, 0.05), RED)])
+def test_max_grasps_is_kept(planner, layout):
+    frame, labels = render(layout, [Block((0.0, 0.0), (0.1, 0.04, 0.05), RED)])
     assert len(planner.plan(frame, Segmentation(labels, ()), 1, max_grasps=3)) == 3
 
 
-def test_the_same_image_gives_the_same_grasps(layout, tray_scene):
-    frame, labels = tray_scene.render(layout, [tray_scene.Block((0.0, 0.0), (0.1, 0.04, 0.05), RED, yaw=0.6)], noise=0.001)
+def test_the_same_image_gives_the_same_grasps(layout):
+    frame, labels = render(layout, [Block((0.0, 0.0), (0.1, 0.04, 0.05), RED, yaw=0.6)], noise=0.001)
     first, second = (GeometricGraspPlanner(layout).plan(frame, Segmentation(labels, ()), 1) for _ in range(2))
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.T_base_tcp, b.T_base_tcp)
 
 
-def test_bad_questions_are_answered_with_a_sentence(planner, layout, tray_scene):
-    frame, labels = tray_scene.render(layout, [tray_scene.Block((0.0, 0.0), (0.1, 0.04, 0.05), RED)])
+def test_bad_questions_are_answered_with_a_sentence(planner, layout):
+    frame, labels = render(layout, [Block((0.0, 0.0), (0.1, 0.04, 0.05), RED)])
     with pytest.raises(UnknownSegment, match="no segment 7; segments of this image: none"):
         planner.plan(frame, Segmentation(labels, ()), 7)
     with pytest.raises(ValueError, match="differ in size"):
@@ -211,17 +212,17 @@ def test_bad_questions_are_answered_with_a_sentence(planner, layout, tray_scene)
     assert not result.grasps and "only 0 of" in result.reason
 
 
-def test_an_item_outside_the_reachable_map_has_no_grasp(planner, layout, tray_scene):
-    frame, labels = tray_scene.render(layout, [tray_scene.Block((0.0, 0.0), (0.1, 0.04, 0.05), RED)])
+def test_an_item_outside_the_reachable_map_has_no_grasp(planner, layout):
+    frame, labels = render(layout, [Block((0.0, 0.0), (0.1, 0.04, 0.05), RED)])
     far = frame.T_base_camera.copy()
     far[0, 3] += 1.0
     result = planner.search(RgbdFrame(frame.color, frame.depth, frame.camera, far), Segmentation(labels, ()), 1)
     assert not result.grasps and "outside the tray" in result.reason
 
 
-def test_planning_is_quick(planner, layout, tray_scene):
-    blocks = [tray_scene.Block((x, y), (0.10, 0.04, 0.05), RED, yaw=x * 9) for x in (-0.1, 0.0, 0.1) for y in (-0.15, 0.0, 0.15)]
-    frame, labels = tray_scene.render(layout, blocks, noise=0.001)
+def test_planning_is_quick(planner, layout):
+    blocks = [Block((x, y), (0.10, 0.04, 0.05), RED, yaw=x * 9) for x in (-0.1, 0.0, 0.1) for y in (-0.15, 0.0, 0.15)]
+    frame, labels = render(layout, blocks, noise=0.001)
     segmentation = Segmentation(labels, ())
     started = time.process_time()
     for segment in range(1, 10):
