@@ -33,6 +33,7 @@ from scipy.spatial import ConvexHull, QhullError
 from trimesh.remesh import subdivide_to_size
 
 _STAR = np.vstack([np.eye(3), -np.eye(3)]) / 2
+_STEPS = 0.2              # mean height of the steps [voxels]
 _DIRECTIONS = np.array([d for d in itertools.product((-1, 0, 1), repeat=3) if 0 < np.abs(d).sum() <= 2 and d > (0, 0, 0)], dtype=float)
 
 
@@ -57,12 +58,8 @@ class DecompositionConfig:
 class _Piece:
     inside: NDArray[np.float64]      # (N, 3) centres of its solid voxels
     points: NDArray[np.float64]      # (M, 3) surface points
-    solid: float                     # volume of the solid voxels
     hull: float                      # volume of their convex hull
-
-    @property
-    def air(self) -> float:
-        return self.hull - self.solid
+    air: float                       # of it that is not solid
 
 
 def convex_pieces(vertices: NDArray[np.floating], faces: NDArray[np.integer],
@@ -88,7 +85,7 @@ def convex_pieces(vertices: NDArray[np.floating], faces: NDArray[np.integer],
         worst = max(range(len(pieces)), key=lambda index: pieces[index].air)
         if pieces[worst].air < config.max_air * whole.hull:
             break
-        parts = _best_cut(pieces[worst], pitch)
+        parts = _best_cut(pieces[worst], pitch, config.max_pieces - len(pieces) + 1)
         if len(parts) < 2:
             break
         pieces[worst:worst + 1] = parts
@@ -106,15 +103,16 @@ def _fill(points: NDArray[np.float64], pitch: float) -> NDArray[np.float64]:
 
 
 def _piece(inside: NDArray[np.float64], points: NDArray[np.float64], pitch: float) -> _Piece:
-    return _Piece(inside=inside, points=points, solid=len(inside) * pitch ** 3, hull=_hull_volume(inside, pitch))
+    hull = _hull(inside, pitch)
+    # The hull rounds off the steps of a curved or slanted voxel surface: that is no air.
+    air = hull.volume - len(inside) * pitch ** 3 - _STEPS * pitch * hull.area
+    return _Piece(inside, points, float(hull.volume), float(air))
 
 
-def _hull_volume(centres: NDArray[np.float64], pitch: float) -> float:
-    """Volume of the convex hull of voxels; a star in each voxel stands for its cube, so that a flat layer has a volume."""
-    if not len(centres):
-        return 0.0
+def _hull(centres: NDArray[np.float64], pitch: float) -> ConvexHull:
+    """Convex hull of voxels; a star in each voxel stands for its cube, so that a flat layer has a volume."""
     extreme = _extreme(centres)
-    return float(ConvexHull((extreme[:, None] + _STAR * pitch).reshape(-1, 3)).volume)
+    return ConvexHull((extreme[:, None] + _STAR * pitch).reshape(-1, 3))
 
 
 def _extreme(centres: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -127,7 +125,7 @@ def _extreme(centres: NDArray[np.float64]) -> NDArray[np.float64]:
     return ordered[starts | ends]
 
 
-def _best_cut(piece: _Piece, pitch: float) -> list[_Piece]:
+def _best_cut(piece: _Piece, pitch: float, max_parts: int) -> list[_Piece]:
     """The cut that takes the most air out of the piece's hull for the pieces it adds: one plane, or two crossed planes.
 
     Halving a tube takes no air out, quartering it does: without the crossed planes a mug would stay a solid cylinder.
@@ -145,9 +143,9 @@ def _best_cut(piece: _Piece, pitch: float) -> list[_Piece]:
     for cut in [*singles, *crossed]:
         cells = sum((sides[key] > 0).astype(int) << bit for bit, key in enumerate(cut))
         parts = [piece.inside[cells == cell] for cell in np.unique(cells)]
-        if len(parts) < 2:
+        if not 2 <= len(parts) <= max_parts:
             continue
-        gain = (piece.hull - sum(_hull_volume(part, pitch) for part in parts)) / (len(parts) - 1)
+        gain = (piece.hull - sum(_hull(part, pitch).volume for part in parts)) / (len(parts) - 1)
         if best is None or gain > best[0]:
             best = (gain, parts, np.array([[*_DIRECTIONS[n], _offset(piece.inside, _DIRECTIONS[n], share)] for n, share in cut]))
     if best is None or best[0] <= 0:

@@ -40,7 +40,7 @@ from objectcentric_ros.simulation.catalogue import Item
 from objectcentric_ros.simulation.convex_pieces import DecompositionConfig, convex_pieces
 from objectcentric_ros.simulation.furniture_library import FurnitureLibrary
 
-RECIPE = 2                                          # count up when the conversion changes: old cache entries are then ignored
+RECIPE = 3                                          # count up when the conversion changes: old cache entries are then ignored
 MAX_TEXTURE = 512                                   # px; an item covers 150 px of the wrist image
 MAX_FACES = 12000
 _Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])

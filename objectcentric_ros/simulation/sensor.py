@@ -155,5 +155,6 @@ class D435Model:
         config = self.config
         grain = max(1, config.noise_grain)
         coarse = rng.standard_normal((-(-camera.height // grain), -(-camera.width // grain)), dtype=np.float32)
-        disparity = cv2.resize(coarse, (camera.width, camera.height), interpolation=cv2.INTER_NEAREST if grain == 1 else cv2.INTER_LINEAR)
+        disparity = cv2.resize(coarse, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
+        disparity /= disparity.std()             # interpolation has averaged
         return disparity * depth * depth * np.float32(config.subpixel / (camera.fx * config.baseline))
