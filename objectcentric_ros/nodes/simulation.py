@@ -184,15 +184,17 @@ class SimulationNode(StackNode):
 
     def _install(self, items: tuple[Item, ...], seed: int) -> None:
         """Build a new cell beside the present one, then let it take over at the present time."""
-        cell = Cell(items, seed, self._layout)
-        controller = TrajectoryController(cell.joint_names, cell.joint_state()[0][:7])
-        with self._render_lock, self._cell_lock:
-            old = self._cell
+        # The cameras pause: rendering holds the GIL for so long at a time that settling the clutter would take a minute.
+        with self._render_lock:
+            cell = Cell(items, seed, self._layout)
+            controller = TrajectoryController(cell.joint_names, cell.joint_state()[0][:7])
+            with self._cell_lock:
+                old = self._cell
+                if old is not None:
+                    self._zero_ns = self._now_ns() - round(cell.time * 1e9)
+                self._cell, self._controller = cell, controller
             if old is not None:
-                self._zero_ns = self._now_ns() - round(cell.time * 1e9)
-            self._cell, self._controller = cell, controller
-        if old is not None:
-            old.close()
+                old.close()
 
     def _present(self) -> Cell:
         if self._cell is None:
