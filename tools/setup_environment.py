@@ -27,7 +27,7 @@ import sys
 SUITABLE = ("3.11", "3.12")
 
 
-def find_interpreter():
+def find_interpreter() -> "str | None":
     """Path of a Python that the wheels exist for, or None; a virtual environment's base rather than itself."""
     probe = ("import sys; print('%d.%d' % sys.version_info[:2]); "
              "print(getattr(sys, '_base_executable', sys.executable))")
@@ -42,7 +42,7 @@ def find_interpreter():
     return None
 
 
-def main():
+def main() -> int:
     """Continue in a suitable interpreter."""
     interpreter = find_interpreter()
     if interpreter is None:
