@@ -75,7 +75,8 @@ def assign(results: Sequence[IdentificationResult], copies: Mapping[str, int] | 
                             float(p[row, chosen[row]])) for row in range(len(results)))
 
 
-def one_to_one(results: Sequence[IdentificationResult], copies: Mapping[str, int] | None = None) -> tuple[IdentificationResult, ...]:
+def one_to_one(results: Sequence[IdentificationResult], copies: Mapping[str, int] | None = None) -> tuple[IdentificationResult,
+                                                                                                          ...]:
     """Identifications of all segments of a tray, revised by the rule that every item is there once.
 
     Each item goes to the segment that `assign` names it for, as probable as it was there. Every other segment is that item

@@ -60,7 +60,8 @@ def test_connections_that_the_server_ended_are_replaced_once(gallery: Gallery) -
     with Gallery.open(url=url_of(gallery)) as other:
         other.stats()
         gallery._run(lambda connection: connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"))
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"))
         assert other.stats().objects == 0
 
 

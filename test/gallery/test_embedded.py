@@ -52,7 +52,8 @@ def user(tmp_path: Path) -> Iterator[Callable[[Path], subprocess.Popen]]:
     started: list[subprocess.Popen] = []
 
     def start(folder: Path) -> subprocess.Popen:
-        process = subprocess.Popen([sys.executable, "-c", USER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        process = subprocess.Popen([sys.executable, "-c", USER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   text=True,
                                    cwd=Path(__file__).parents[2])
         started.append(process)
         return process

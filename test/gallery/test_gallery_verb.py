@@ -37,10 +37,12 @@ def call(gallery: Gallery, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
     return run
 
 
-def test_add_show_list_export_remove_import(call: Callable, gallery: Gallery, tmp_path: Path, picture: Callable[..., bytes]) -> None:
+def test_add_show_list_export_remove_import(call: Callable, gallery: Gallery, tmp_path: Path,
+                                            picture: Callable[..., bytes]) -> None:
     for seed in range(3):
         (tmp_path / f"{seed}.png").write_bytes(picture(seed))
-    code, out, _ = call("add", "--title", "Blue mug", "--translation", "de=Blaue Tasse", "--mass", "0.3", "--size", "0.1", "0.08", "0.09",
+    code, out, _ = call("add", "--title", "Blue mug", "--translation", "de=Blaue Tasse", "--mass", "0.3", "--size", "0.1",
+                        "0.08", "0.09",
                         "--photo", str(tmp_path / "0.png"), str(tmp_path / "1.png"), "--photo", str(tmp_path / "1.png"))
     assert code == 0 and "2 catalog photos added, 1 were there already" in out
     assert call("add", "--id", "blue-mug", "--photo", str(tmp_path / "2.png"), "--source", "tray")[0] == 0
@@ -56,10 +58,13 @@ def test_add_show_list_export_remove_import(call: Callable, gallery: Gallery, tm
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["show", "unicorn"], "unicorn"), (["remove", "unicorn"], "unicorn"), (["add"], "--title"), (["add", "--id", "mug"], "--photo"),
+    (["show", "unicorn"], "unicorn"), (["remove", "unicorn"], "unicorn"), (["add"], "--title"),
+    (["add", "--id", "mug"], "--photo"),
     (["add", "--id", "MUG", "--title", "Mug"], "a-z"), (["add", "--title", "魔方"], "--id"),
-    (["add", "--title", "Mug", "--photo", "/nowhere.png"], "/nowhere.png"), (["add", "--title", "Mug", "--translation", "Tasse"], "de=Tasse"),
-    (["add", "--title", "Mug", "--mass", "-1"], "mass"), (["import", "/nowhere"], "/nowhere"), (["export", "/proc/gallery"], "/proc/gallery")])
+    (["add", "--title", "Mug", "--photo", "/nowhere.png"], "/nowhere.png"),
+    (["add", "--title", "Mug", "--translation", "Tasse"], "de=Tasse"),
+    (["add", "--title", "Mug", "--mass", "-1"], "mass"), (["import", "/nowhere"], "/nowhere"),
+    (["export", "/proc/gallery"], "/proc/gallery")])
 def test_a_wrong_command_is_a_sentence_and_exit_code_2(call: Callable, arguments: list[str], words: str) -> None:
     code, _, err = call(*arguments)
     assert code == 2 and words in err

@@ -23,7 +23,8 @@ from objectcentric_ros.gallery.errors import InvalidRecord, UnknownSource
 from objectcentric_ros.gallery.records import ObjectRecord, PickRecord, require_image_source
 
 
-@pytest.mark.parametrize("object_id", ["", "Mug", "blue mug", "mug/1", "müg", "a" * 129, "mug\n", "'; DROP TABLE objects; --", "a\0b"])
+@pytest.mark.parametrize("object_id",
+                         ["", "Mug", "blue mug", "mug/1", "müg", "a" * 129, "mug\n", "'; DROP TABLE objects; --", "a\0b"])
 def test_an_id_with_other_characters_is_refused(object_id: str) -> None:
     with pytest.raises(InvalidRecord, match="a-z 0-9 _ -"):
         ObjectRecord(object_id, "Mug")
@@ -60,9 +61,11 @@ def test_sources_are_named_when_one_is_unknown() -> None:
         require_image_source("text")
 
 
-@pytest.mark.parametrize("fields", [{"pick_id": "7"}, {"started": 5.0, "finished": 4.0}, {"finished": float("nan")}, {"outcome": ""}])
+@pytest.mark.parametrize("fields",
+                         [{"pick_id": "7"}, {"started": 5.0, "finished": 4.0}, {"finished": float("nan")}, {"outcome": ""}])
 def test_a_pick_that_makes_no_sense_is_refused(fields: dict) -> None:
-    good = {"pick_id": str(uuid.uuid4()), "object_id": "mug", "request": "Mug", "outcome": "picked", "started": 1.0, "finished": 2.0}
+    good = {"pick_id": str(uuid.uuid4()), "object_id": "mug", "request": "Mug", "outcome": "picked", "started": 1.0,
+            "finished": 2.0}
     PickRecord(**good)
     with pytest.raises(InvalidRecord):
         PickRecord(**good | fields)

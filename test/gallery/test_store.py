@@ -56,7 +56,8 @@ def test_a_taken_id_is_refused_and_changes_nothing(gallery: Gallery) -> None:
     assert gallery.get_object("rubiks-cube") == CUBE
 
 
-@pytest.mark.parametrize("text", ["rubiks-cube", "RUBIK'S CUBE", " rubik's  cube", "zauberwurfel", "ZAUBERWÜRFEL", "魔方", "КУБИК рубика"])
+@pytest.mark.parametrize("text", ["rubiks-cube", "RUBIK'S CUBE", " rubik's  cube", "zauberwurfel", "ZAUBERWÜRFEL", "魔方",
+                                  "КУБИК рубика"])
 def test_an_object_is_found_by_id_or_title_in_any_language(gallery: Gallery, text: str) -> None:
     gallery.add_object(CUBE)
     gallery.add_object(GLASS)
@@ -123,8 +124,10 @@ def test_a_reference_is_stored_once_per_object(gallery: Gallery, picture: Callab
 
 def test_bad_references_leave_nothing_behind(gallery: Gallery, picture: Callable[..., bytes]) -> None:
     gallery.add_object(CUBE)
-    for error, object_id, source, data in ((BadImage, "rubiks-cube", "tray", b"no image"), (UnknownSource, "rubiks-cube", "shelf", picture(0)),
-                                           (UnknownObject, "glass", "tray", picture(0)), (InvalidRecord, "gl ss", "tray", picture(0))):
+    for error, object_id, source, data in ((BadImage, "rubiks-cube", "tray", b"no image"),
+                                           (UnknownSource, "rubiks-cube", "shelf", picture(0)),
+                                           (UnknownObject, "glass", "tray", picture(0)),
+                                           (InvalidRecord, "gl ss", "tray", picture(0))):
         with pytest.raises(error):
             gallery.add_reference(object_id, source, data)
     assert sum(gallery.stats().references.values()) == 0
@@ -187,9 +190,11 @@ def test_ten_thousand_candidates_are_one_query(gallery: Gallery, picture: Callab
     assert np.isfinite(distances).sum() == 1
 
 
-@pytest.mark.parametrize("vector", [[1.0, float("nan")], [float("inf"), 0.0], [0.0, 0.0], [1.0, 0.0, 0.0], [[1.0, 0.0]], [], ["a", "b"],
+@pytest.mark.parametrize("vector",
+                         [[1.0, float("nan")], [float("inf"), 0.0], [0.0, 0.0], [1.0, 0.0, 0.0], [[1.0, 0.0]], [], ["a", "b"],
                                     [1.0] * 2001])
-def test_embeddings_without_a_direction_or_dimension_are_refused(gallery: Gallery, picture: Callable[..., bytes], vector: list) -> None:
+def test_embeddings_without_a_direction_or_dimension_are_refused(gallery: Gallery, picture: Callable[..., bytes],
+                                                                 vector: list) -> None:
     gallery.add_object(CUBE)
     first, _ = gallery.add_reference("rubiks-cube", "tray", picture(0))
     second, _ = gallery.add_reference("rubiks-cube", "tray", picture(1))
@@ -221,7 +226,8 @@ def test_an_embedding_of_a_reference_that_went_meanwhile_is_left_out(gallery: Ga
 
 
 def a_pick(picture: Callable[..., bytes], **fields: object) -> PickRecord:
-    attempts = (AttemptRecord("grasp_lost", {"width": 0.04, "position": [0.4, 0.0, 0.1]}, 0.002, 0.93, (("look", 0.5), ("plan", 0.1)), "slipped"),
+    attempts = (AttemptRecord("grasp_lost", {"width": 0.04, "position": [0.4, 0.0, 0.1]}, 0.002, 0.93,
+                              (("look", 0.5), ("plan", 0.1)), "slipped"),
                 AttemptRecord("picked", None, None, 0.95))
     return PickRecord(**{"pick_id": str(uuid.uuid4()), "object_id": "rubiks-cube", "request": "Rubik's cube", "outcome": "picked",
                          "started": 1.79e9 + 0.25, "finished": 1.79e9 + 20.5, "attempts": attempts,

@@ -40,7 +40,8 @@ def contents(gallery: Gallery) -> list[tuple]:
 
 @pytest.fixture
 def filled(gallery: Gallery, picture: Callable[..., bytes]) -> Gallery:
-    gallery.add_object(ObjectRecord("cube", "Rubik's cube", {"no": "Kube", "zh": "魔方"}, (0.057, 0.0571, 0.05), 0.1 / 3, {"a": [1, {"b": "ü"}]}))
+    gallery.add_object(ObjectRecord("cube", "Rubik's cube", {"no": "Kube", "zh": "魔方"}, (0.057, 0.0571, 0.05), 0.1 / 3,
+                                    {"a": [1, {"b": "ü"}]}))
     for seed, (source, format) in enumerate([("tray", "PNG"), ("catalog", "JPEG"), ("tray", "JPEG"), ("bin", "PNG")]):
         gallery.add_reference("cube", source, picture(seed, format))
     gallery.add_text("cube", "Six colours, \"quoted\"; and: more", "en")
@@ -67,7 +68,8 @@ def test_export_does_not_write_over_anything(filled: Gallery, tmp_path: Path) ->
         filled.export(tmp_path)
 
 
-def test_an_interrupted_import_is_repeated_without_doubles(gallery: Gallery, tmp_path: Path, picture: Callable[..., bytes]) -> None:
+def test_an_interrupted_import_is_repeated_without_doubles(gallery: Gallery, tmp_path: Path,
+                                                           picture: Callable[..., bytes]) -> None:
     for number in range(4):
         (tmp_path / f"item-{number}" / "tray").mkdir(parents=True)
         for seed in range(2):
@@ -126,8 +128,10 @@ def test_queries_of_a_shared_manifest_are_no_references(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "text", "words"), [
     ("a.csv", "id,file\n1,2\n", "object_id"), ("a.csv", "object_id,source,path\nmug,shelf,x.png\n", "line 2.*shelf"),
-    ("a.csv", "object_id,source,path\nmug,tray,\n", "needs a path"), ("a.yaml", "objects: 3\n", "list"), ("a.yaml", "{", "can't be read"),
-    ("a.yaml", "objects:\n- id: mug\n  colour: red\n", "unknown keys colour"), ("a.yaml", "objects:\n- id: MUG\n  title: x\n", "a-z"),
+    ("a.csv", "object_id,source,path\nmug,tray,\n", "needs a path"), ("a.yaml", "objects: 3\n", "list"),
+    ("a.yaml", "{", "can't be read"),
+    ("a.yaml", "objects:\n- id: mug\n  colour: red\n", "unknown keys colour"),
+    ("a.yaml", "objects:\n- id: MUG\n  title: x\n", "a-z"),
     ("a.txt", "", "no manifest"), ("item/object.yaml", "size: [1, 2]\n", "three"), ("item/object.yaml", "mass: heavy\n", "heavy"),
     ("魔方/object.yaml", "title: 魔方\n", "a-z")])
 def test_what_is_not_understood_is_named(tmp_path: Path, name: str, text: str, words: str) -> None:
