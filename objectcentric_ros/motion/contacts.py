@@ -23,6 +23,7 @@ boxes, where the planner's sensed obstacles are voxels, and slow (milliseconds):
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import coal
 import numpy as np
@@ -31,6 +32,17 @@ from numpy.typing import NDArray
 
 from objectcentric_ros.motion.fr3_description import FINGER_OPEN, RobotDescription
 from objectcentric_ros.motion.protocols import Box
+
+
+@dataclass(frozen=True)
+class _Body:
+    """A shape somewhere: joint that moves it (0: none), and how far it reaches from its placement's origin [m]."""
+
+    name: str
+    shape: coal.CollisionGeometry
+    placement: coal.Transform3s
+    joint: int
+    reach: float
 
 
 class ContactFinder:
@@ -65,39 +77,40 @@ class ContactFinder:
         pin.framesForwardKinematics(self._model, self._data, q)
         pin.updateGeometryPlacements(self._model, self._data, self._geometry, self._geometry_data)
         pairs: dict[tuple[str, str], None] = {}
-        request = coal.CollisionRequest()
-        request.security_margin = margin
-        shapes = self._robot_shapes((*self._fixtures, *fixtures))
-        for box in boxes:
-            other, placement = coal.Box(*box.size), _transform(box.T_base_box)
-            radius = float(np.linalg.norm(box.size)) / 2
-            for name, shape, where, reach in shapes:
-                if np.linalg.norm(where.getTranslation() - placement.getTranslation()) > reach + radius + margin:
-                    continue
-                if coal.collide(shape, where, other, placement, request, coal.CollisionResult()):
-                    pairs[name, box.name] = None
+        links, carried = self._links(), self._on_links((*self._fixtures, *fixtures))
+        # The base stands on the table, and never moves into anything else.
+        moving = [*(body for body in links if body.joint != 0), *carried]
+        world = [_Body(box.name, coal.Box(*box.size), _transform(box.T_base_box), 0, float(np.linalg.norm(box.size)) / 2)
+                 for box in boxes]
+        pairs |= {(a.name, b.name): None for a in moving for b in world if _touch(a, b, margin)}
+        for body in carried:
+            # What is fixed to a joint can't move against its own link, and the fingers hold what is carried.
+            others = (link for link in links if body.joint not in (link.joint, self._model.parents[link.joint]))
+            pairs |= {(body.name, link.name): None for link in others if _touch(body, link, 0.0)}
         if pin.computeCollisions(self._geometry, self._geometry_data, False):
             for pair, result in zip(self._geometry.collisionPairs, self._geometry_data.collisionResults, strict=True):
                 if result.isCollision():
                     pairs[self._link(pair.first), self._link(pair.second)] = None
         return list(pairs)
 
-    def _robot_shapes(self, fixtures: Sequence[tuple[str, Box]],
-                      ) -> list[tuple[str, coal.CollisionGeometry, coal.Transform3s, float]]:
-        """Name, shape, placement and reach from the placement's origin [m] of every body that moves."""
-        shapes = []
+    def _links(self) -> list[_Body]:
+        bodies = []
         for i, shape in enumerate(self._geometry.geometryObjects):
-            if shape.parentJoint == 0:
-                continue  # the base stands on the table
             where = self._geometry_data.oMg[i]
             shape.geometry.computeLocalAABB()
             reach = float(np.linalg.norm(shape.geometry.aabb_center) + shape.geometry.aabb_radius)
-            shapes.append((self._link(i), shape.geometry, coal.Transform3s(where.rotation, where.translation), reach))
-        for frame, box in fixtures:
-            T_base_frame = self._data.oMf[self._model.getFrameId(frame)].homogeneous
-            shapes.append((box.name, coal.Box(*box.size), _transform(T_base_frame @ box.T_base_box),
-                           float(np.linalg.norm(box.size)) / 2))
-        return shapes
+            placement = coal.Transform3s(where.rotation, where.translation)
+            bodies.append(_Body(self._link(i), shape.geometry, placement, int(shape.parentJoint), reach))
+        return bodies
+
+    def _on_links(self, fixtures: Sequence[tuple[str, Box]]) -> list[_Body]:
+        bodies = []
+        for name, box in fixtures:
+            frame = self._model.getFrameId(name)
+            placement = _transform(self._data.oMf[frame].homogeneous @ box.T_base_box)
+            joint = int(self._model.frames[frame].parentJoint)
+            bodies.append(_Body(box.name, coal.Box(*box.size), placement, joint, float(np.linalg.norm(box.size)) / 2))
+        return bodies
 
     def _link(self, index: int) -> str:
         return str(self._model.frames[self._geometry.geometryObjects[index].parentFrame].name)
@@ -105,3 +118,11 @@ class ContactFinder:
 
 def _transform(T: NDArray[np.float64]) -> coal.Transform3s:
     return coal.Transform3s(np.ascontiguousarray(T[:3, :3]), np.ascontiguousarray(T[:3, 3]))
+
+
+def _touch(a: _Body, b: _Body, margin: float) -> bool:
+    if np.linalg.norm(a.placement.getTranslation() - b.placement.getTranslation()) > a.reach + b.reach + margin:
+        return False
+    request = coal.CollisionRequest()
+    request.security_margin = margin
+    return bool(coal.collide(a.shape, a.placement, b.shape, b.placement, request, coal.CollisionResult()))

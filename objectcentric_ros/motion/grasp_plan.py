@@ -151,12 +151,20 @@ class MotionPlanning:
         approach = self._planner.plan(self._line(before[-1].positions[-1], T_base_tcp, self._config.approach_speed))
         lifted = T_base_tcp.copy()
         lifted[2, 3] += lift_height
+        return GraspPlan(before, approach, self._lift(approach.positions[-1], lifted, carried), carried)
+
+    def _lift(self, start: NDArray[np.float64], lifted: NDArray[np.float64], carried: Box) -> Trajectory:
+        request = self._line(start, lifted, self._config.lift_speed)
         self._planner.attach(carried)
         try:
-            lift = self._planner.plan(self._line(approach.positions[-1], lifted, self._config.lift_speed))
+            return self._planner.plan(request)
+        except PlanningError as error:
+            if error.reason is not PlanningFailure.START_IN_COLLISION:
+                raise
         finally:
             self._planner.attach(self._carried)
-        return GraspPlan(before, approach, lift, carried)
+        # An item that leans on a wall touches it, or its box does: straight up it slides along. The hand is checked still.
+        return self._planner.plan(request)
 
     def _see(self, frame: RgbdFrame | None, item_mask: NDArray[np.bool_] | None) -> None:
         boxes = [] if frame is None else boxes_from_depth(frame, self._layout, item_mask, self._obstacles, self._carried)

@@ -132,7 +132,7 @@ def carried_box(points_base: NDArray[np.floating], T_base_tcp: NDArray[np.float6
         # Stray points at a segment's edge lie on neighbours: the outermost percent is left out.
         low, high = np.percentile(seen, 1.0, axis=0), np.percentile(seen, 99.0, axis=0)
         low[1], high[1] = min(low[1], -width / 2), max(high[1], width / 2)
-        high[2] = max(high[2], down)
+        high[2] = max(down, 0.01)
     low = low - margin
     high = high + [margin, margin, -0.002]
     T_tcp_box = np.eye(4)

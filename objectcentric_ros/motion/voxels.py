@@ -29,9 +29,6 @@ from numpy.typing import NDArray
 
 from objectcentric_ros.motion.protocols import Box
 
-# Shrinks boxes before asking which voxels they overlap, so that a box that ends on the grid fills no voxel beyond it [m].
-_TOUCH = 1e-6
-
 
 def voxel_count(box: Box, resolution: float) -> float:
     """About how many voxels a box fills."""
@@ -39,9 +36,10 @@ def voxel_count(box: Box, resolution: float) -> float:
 
 
 def voxelise(boxes: Sequence[Box], resolution: float) -> NDArray[np.float64]:
-    """Centres (N, 3) [m] of all voxels that overlap a box, each once; voxels are aligned with multiples of resolution.
+    """Centres (N, 3) [m] of the voxels that boxes fill, each once; voxels are aligned with multiples of resolution.
 
-    Upright boxes are covered exactly, tilted ones by the voxels that overlap or nearly overlap them.
+    The faces of an upright box are rounded to the nearest voxel's (outwards would close gaps that the depth image shows),
+    but every box fills at least one; a tilted box fills all voxels that it overlaps.
     """
     if not boxes:
         return np.zeros((0, 3))
@@ -50,7 +48,7 @@ def voxelise(boxes: Sequence[Box], resolution: float) -> NDArray[np.float64]:
     grid = np.zeros(np.max([high for _, high in ranges], axis=0) - origin, dtype=bool)
     for box, (low, high) in zip(boxes, ranges, strict=True):
         part = grid[tuple(slice(a, b) for a, b in zip(low - origin, high - origin, strict=True))]
-        if np.abs(box.T_base_box[:3, :3]).max(axis=0).min() > 1.0 - 1e-9:
+        if _is_upright(box):
             part[:] = True
         else:
             part |= _tilted(box, low, high, resolution)
@@ -58,11 +56,20 @@ def voxelise(boxes: Sequence[Box], resolution: float) -> NDArray[np.float64]:
 
 
 def _range(box: Box, resolution: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Half-open range (3,), (3,) of voxel indices of the upright box around a box."""
+    """Half-open range (3,), (3,) of the voxel indices that a box may fill."""
     extent = np.abs(box.T_base_box[:3, :3]) @ (np.asarray(box.size) / 2)
-    low = np.floor((box.T_base_box[:3, 3] - extent + _TOUCH) / resolution).astype(np.int64)
-    high = np.ceil((box.T_base_box[:3, 3] + extent - _TOUCH) / resolution).astype(np.int64)
-    return low, np.maximum(high, low + 1)
+    low, high = (box.T_base_box[:3, 3] - extent) / resolution, (box.T_base_box[:3, 3] + extent) / resolution
+    if _is_upright(box):
+        first, last = np.round(low), np.round(high)
+        # A box thinner than a voxel: the voxel that holds its middle.
+        first = np.where(last > first, first, np.floor((low + high) / 2))
+    else:
+        first, last = np.floor(low), np.ceil(high)
+    return first.astype(np.int64), np.maximum(last, first + 1).astype(np.int64)
+
+
+def _is_upright(box: Box) -> bool:
+    return bool(np.abs(box.T_base_box[:3, :3]).max(axis=0).min() > 1.0 - 1e-9)
 
 
 def _tilted(box: Box, low: NDArray[np.int64], high: NDArray[np.int64], resolution: float) -> NDArray[np.bool_]:
