@@ -63,7 +63,7 @@ def edges() -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_library_imports_neither_rclpy_nor_messages(path: Path) -> None:
-    ros = r"(rclpy|launch|launch_ros|\w+_msgs|\w+_interfaces)(\.|$)"
+    ros = r"(rclpy|launch|launch_ros|\w+_(msgs|srvs|interfaces))(\.|$)"
     assert [module for module in imported_modules(path) if re.match(ros, module)] == []
 
 

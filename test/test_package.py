@@ -113,7 +113,7 @@ def top_level_imports(*folders: Path) -> set[str]:
     return imported
 
 
-ROS_MODULE = re.compile(r"rclpy|launch\w*|ament_\w+|unique_identifier_msgs|\w+_(msgs|interfaces)")
+ROS_MODULE = re.compile(r"rclpy|launch\w*|ament_\w+|\w+_(msgs|srvs|interfaces)")
 
 
 def test_package_xml_names_every_ros_package_that_nodes_import() -> None:
