@@ -75,7 +75,7 @@ class PickEvaluation:
         planner = RoboPlanPlanner(self.layout)
         self._libraries = Libraries(
             layout=self.layout, segmenter=self._segmenter,
-            identifier=Identifier(make_encoder("efficientnet-lite0"), self._gallery), gallery=self._gallery,
+            identifier=Identifier(make_encoder("efficientnet_lite0"), self._gallery), gallery=self._gallery,
             grasps=GeometricGraspPlanner(self.layout),
             executor=lambda arm, gripper: GraspExecutor(planner, arm, gripper, self.layout))
         self.perception: list[float] = []

@@ -33,8 +33,9 @@ from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.grasping.drawing import draw_grasp
 from objectcentric_ros.grasping.geometric import GeometricGraspPlanner
 from objectcentric_ros.grasping.grasp import Grasp
+from objectcentric_ros.identification.assignment import one_to_one
 from objectcentric_ros.identification.crop import crop_segment
-from objectcentric_ros.identification.identifier import Identifier, assign
+from objectcentric_ros.identification.identifier import Identifier
 from objectcentric_ros.motion.execution import GraspExecutor
 from objectcentric_ros.motion.protocols import MotionOutcome
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
@@ -135,7 +136,7 @@ class LocalPorts:
         frame, segmentation = self._frames[view.stamp_ns]
         started = time.perf_counter()
         crops = [crop_segment(frame.color, segmentation.labels, segment.id) for segment in segmentation.segments]
-        results = assign(self._lib.identifier.identify(crops, list(candidates)).results)
+        results = one_to_one(self._lib.identifier.identify(crops, list(candidates)).results)
         self.perception_seconds[-1] += time.perf_counter() - started
         namings = tuple(
             Naming(segment.id, {c.object_id: c.probability for c in result.ranking}, result.none_of_these, result.reason)
