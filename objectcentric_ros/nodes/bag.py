@@ -61,7 +61,9 @@ STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 DISCOVERY_PERIOD = 0.2   # how often the graph is searched for the wanted topics [s]
 CLOCK_PERIOD = 0.02      # /clock between messages [s of the bag]
 FIRST_MESSAGE_TIMEOUT = 10.0   # a recording with a duration gives up when nothing came until then [s]
-MATCH_TIMEOUT = 3.0      # how long playing waits for subscribers that are in the graph [s]
+SETTLE_TIME = 0.4        # playing begins when the graph has not changed for this long [s] ...
+MATCH_TIMEOUT = 3.0      # ... or after this, but for the topics that it was told to wait for [s]
+WANTED_TIMEOUT = 30.0    # how long it waits for those [s]
 _FOREVER = QosTime(2147483647, 4294967295)   # how rosbag2 9 writes an infinite duration
 
 
@@ -139,7 +141,7 @@ def _messages(reader: Reader, path: Path, topics: Sequence[Connection]) -> Itera
 
 
 def play(path: Path, rate: float = 1.0, topics: Sequence[str] = (), loop: bool = False, clock: bool = True,
-         stop: threading.Event | None = None, on_progress: Callable[[float, float], None] = lambda position, duration: None,
+         wait_for: Sequence[str] = (), stop: threading.Event | None = None, on_progress: Callable[[float, float], None] = lambda position, duration: None,
          on_warning: Callable[[str], None] = lambda text: None, namespace: str = "") -> BagSummary:
     """Publish the messages of a bag with their timing.
 
@@ -149,6 +151,7 @@ def play(path: Path, rate: float = 1.0, topics: Sequence[str] = (), loop: bool =
         topics: only these; empty is all.
         loop: start over at the end, until stop; /clock jumps back then.
         clock: publish the bag's time on /clock (and skip a recorded /clock).
+        wait_for: topics that need a subscriber before the first message goes out.
         stop: ends it early.
         on_progress: called with position and duration [s].
         on_warning: called with sentences about topics that are left out.
@@ -158,7 +161,7 @@ def play(path: Path, rate: float = 1.0, topics: Sequence[str] = (), loop: bool =
         What was published.
 
     Raises:
-        BagError: no bag, a broken bag, or none of the topics in it.
+        BagError: no bag, a broken bag, none of the topics in it, or nobody subscribed to what was waited for.
     """
     if not rate > 0:
         raise BagError(f"the rate must be positive, got {rate}")
@@ -167,7 +170,7 @@ def play(path: Path, rate: float = 1.0, topics: Sequence[str] = (), loop: bool =
         chosen = _choose(reader, topics, clock, on_warning, path)
         publishers = {c.topic: client.node.create_publisher(message_class(c.msgtype), c.topic, _publisher_qos(c)) for c in chosen}
         clock_publisher = client.node.create_publisher(Clock, "/clock", 10) if clock else None
-        _wait_for_subscribers(client.node, [*publishers.values(), *([clock_publisher] if clock_publisher else [])], stop)
+        _wait_for_subscribers(client.node, [*publishers.values(), *([clock_publisher] if clock_publisher else [])], wait_for, stop)
         counts, size = dict.fromkeys(publishers, 0), 0
         duration = max(0, reader.duration - 1) * 1e-9
         while not stop.is_set():
@@ -244,15 +247,27 @@ def message_class(kind: str) -> type:
     return found
 
 
-def _wait_for_subscribers(node: Node, publishers: Sequence[Publisher], stop: threading.Event) -> None:
-    """Wait until every subscriber that the graph knows is matched, so that the first messages arrive too."""
-    began = time.monotonic()
-    # Discovery takes a moment to tell a new node who is there; two agreeing looks are enough.
-    agreed = 0
-    while agreed < 3 and time.monotonic() - began < MATCH_TIMEOUT and not stop.wait(0.1):
+def _wait_for_subscribers(node: Node, publishers: Sequence[Publisher], wanted: Sequence[str], stop: threading.Event) -> None:
+    """Wait until the graph has settled and every subscriber in it is matched, so that the first messages arrive too."""
+    wanted = [topic if topic.startswith("/") else f"/{topic}" for topic in wanted]
+    began = settled = time.monotonic()
+    before: object = None
+    while not stop.wait(0.05):
         known = [node.count_subscribers(publisher.topic_name) for publisher in publishers]
-        matched = [publisher.get_subscription_count() for publisher in publishers]
-        agreed = agreed + 1 if matched == known else 0
+        matched = {publisher.topic_name: publisher.get_subscription_count() for publisher in publishers}
+        missing = [topic for topic in wanted if not matched.get(topic)]
+        now = time.monotonic()
+        view = known, len(node.get_node_names())
+        if view != before or missing or known != list(matched.values()):
+            before, settled = view, now
+        if now - settled >= SETTLE_TIME:
+            return
+        if now - began > MATCH_TIMEOUT:
+            if missing and now - began < WANTED_TIMEOUT:
+                continue
+            if missing:
+                raise BagError(f"nobody subscribed to {', '.join(missing)} within {WANTED_TIMEOUT:.0f} s")
+            return
 
 
 def _publisher_qos(connection: Connection) -> QoSProfile:

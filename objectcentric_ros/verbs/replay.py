@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=1.0, help="seconds of the bag per second (default: 1)")
     parser.add_argument("--loop", action="store_true", help="start over at the end, until Ctrl-C")
     parser.add_argument("--topics", nargs="+", default=(), metavar="TOPIC", help="play only these")
+    parser.add_argument("--wait-for", nargs="+", default=(), metavar="TOPIC", help="begin when somebody subscribes to these")
     parser.add_argument("--no-clock", action="store_true", help="don't publish /clock")
 
 
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     with Progress(*columns, console=console, transient=True) as progress, interrupting(stop):
         task = progress.add_task(str(arguments.bag), total=0.0)
         try:
-            summary = play(arguments.bag, arguments.rate, arguments.topics, arguments.loop, not arguments.no_clock, stop,
+            summary = play(arguments.bag, arguments.rate, arguments.topics, arguments.loop, not arguments.no_clock, arguments.wait_for, stop,
                            lambda position, duration: progress.update(task, completed=position, total=duration),
                            lambda text: console.print(text, highlight=False))
         except BagError as error:
