@@ -222,7 +222,7 @@ def _add_box(scene: roboplan.Scene, name: str, parent: str, box: Box, T_parent_f
 def _hand_core(layout: CellLayout) -> Box:
     """A solid box inside the hand's mesh, in the frame of the hand."""
     T_hand_box = np.eye(4)
-    T_hand_box[2, 3] = 0.033
-    return Box("hand core", T_hand_box, (0.6 * layout.gripper.hand_depth, 0.9 * layout.gripper.hand_width, 0.05))
+    T_hand_box[2, 3] = 0.034
+    return Box("hand core", T_hand_box, (0.5 * layout.gripper.hand_depth, 0.8 * layout.gripper.hand_width, 0.04))
 
 
