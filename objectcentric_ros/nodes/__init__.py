@@ -21,8 +21,12 @@ nodes) must import on a machine without ROS too, so the check runs where a node 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 from types import ModuleType
+
+from objectcentric_ros.paths import share_dir
 
 _ROS = "source /opt/ros/jazzy/setup.bash on a ROS 2 Jazzy machine, or run `make setup` on any other"
 REMEDIES = {
@@ -38,12 +42,22 @@ class MissingRosPackage(ImportError):
     """A ROS package that a node needs is not importable; the message says how to get it."""
 
 
+PROFILES_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE"
+
+
+def _give_images_room() -> None:
+    """Point Fast DDS to config/fastdds.xml, unless the person has a profile of their own; other middleware ignores it."""
+    with contextlib.suppress(FileNotFoundError):
+        os.environ.setdefault(PROFILES_VARIABLE, str(share_dir() / "config" / "fastdds.xml"))
+
+
 def require(*packages: str) -> None:
     """Check that ROS packages are importable.
 
     Raises:
         MissingRosPackage: names the first missing package and the command that installs it.
     """
+    _give_images_room()   # before the first participant is made
     for package in packages:
         _import(package)
 
