@@ -58,7 +58,9 @@ def draw_grasp(color: NDArray[np.uint8], grasp: Grasp, camera: PinholeCamera, T_
         corners = pixels(pad)
         cv2.fillConvexPoly(picture, corners, PAD_COLOR, cv2.LINE_AA)
         cv2.polylines(picture, [corners], True, EDGE_COLOR, 1, cv2.LINE_AA)
-    text = f"{grasp.method} {grasp.score:.2f}  {grasp.width * 1000:.0f} mm"
-    for shade, width in ((EDGE_COLOR, 4), ((255, 255, 255), 1)):
-        cv2.putText(picture, text, (8, picture.shape[0] - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.55, shade, width, cv2.LINE_AA)
+    text = f"{grasp.method} {grasp.score:.2f}, {grasp.width * 1000:.0f} mm wide"
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
+    bottom = picture.shape[0] - 6
+    cv2.rectangle(picture, (4, bottom - height - below - 4), (12 + width, bottom), EDGE_COLOR, cv2.FILLED)
+    cv2.putText(picture, text, (8, bottom - below), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
     return picture
