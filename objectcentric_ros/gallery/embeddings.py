@@ -59,7 +59,10 @@ def checked_vectors(vectors: ArrayLike, what: str) -> NDArray[np.float32]:
 
 
 def insert(connection: psycopg.Connection, encoder_key: str, reference_ids: Sequence[int], vectors: NDArray[np.float32]) -> int:
-    """Store vectors of one encoder; references that were removed meanwhile are left out. Returns how many were new."""
+    """Store vectors of one encoder; references that were removed meanwhile are left out. Returns how many were new.
+
+    The vectors of a reference that is repeated are numbered in the order they come in.
+    """
     require_text(encoder_key, "the encoder key", 200)
     dimension = vectors.shape[1]
     connection.execute("INSERT INTO encoders (key, dimension) VALUES (%s, %s) ON CONFLICT (key) DO NOTHING",
@@ -70,10 +73,11 @@ def insert(connection: psycopg.Connection, encoder_key: str, reference_ids: Sequ
         raise InvalidEmbedding(f"encoder {encoder_key} has {row[1]} dimensions in this gallery, the embeddings have {dimension}; "
                                "an encoder that changed needs another key")
     done = connection.execute("""
-        INSERT INTO embeddings (encoder_id, reference_id, dimension, embedding)
-        SELECT %s, reference_id, %s, embedding FROM unnest(%s::bigint[], %b::vector[]) AS given (reference_id, embedding)
+        INSERT INTO embeddings (encoder_id, reference_id, number, dimension, embedding)
+        SELECT %s, reference_id, row_number() OVER (PARTITION BY reference_id ORDER BY place) - 1, %s, embedding
+        FROM unnest(%s::bigint[], %b::vector[]) WITH ORDINALITY AS given (reference_id, embedding, place)
         JOIN object_references USING (reference_id)
-        ON CONFLICT (reference_id, encoder_id) DO NOTHING""",
+        ON CONFLICT (reference_id, encoder_id, number) DO NOTHING""",
         (row[0], dimension, list(reference_ids), [Vector(vector) for vector in vectors]))
     return done.rowcount
 

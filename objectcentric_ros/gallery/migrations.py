@@ -119,7 +119,13 @@ CREATE TABLE pick_images (
 ALTER TABLE pick_images ALTER data SET STORAGE EXTERNAL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = """
+ALTER TABLE embeddings ADD COLUMN number smallint NOT NULL DEFAULT 0;    -- several a reference: its orientations
+ALTER TABLE embeddings DROP CONSTRAINT embeddings_pkey;
+ALTER TABLE embeddings ADD PRIMARY KEY (reference_id, encoder_id, number);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """SQL that leads from version i to version i + 1. Never edit a released one: append."""
 
 

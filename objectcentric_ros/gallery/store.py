@@ -237,7 +237,7 @@ class Gallery:
 
         Args:
             encoder_key: name and weights hash of the encoder.
-            items: (reference id, (D,) vector).
+            items: (reference id, (D,) vector); a reference may have several, all in one call.
 
         Returns:
             How many were new.

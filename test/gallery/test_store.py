@@ -225,6 +225,13 @@ def test_an_embedding_of_a_reference_that_went_meanwhile_is_left_out(gallery: Ga
     assert gallery.put_embeddings("e", [(reference, [0.0, 1.0])]) == 0
 
 
+def test_a_reference_may_have_several_embeddings_and_the_nearest_counts(gallery: Gallery, picture: Callable[..., bytes]) -> None:
+    gallery.add_object(CUBE)
+    reference, _ = gallery.add_reference("rubiks-cube", "tray", picture(0))
+    assert gallery.put_embeddings("e", [(reference, [1.0, 0.0]), (reference, [0.0, 1.0])]) == 2
+    np.testing.assert_allclose(gallery.min_distances("e", [[0.0, 3.0], [1.0, 0.0]], ["rubiks-cube"])[:, 0, 0], 0, atol=1e-6)
+
+
 def a_pick(picture: Callable[..., bytes], **fields: object) -> PickRecord:
     attempts = (AttemptRecord("grasp_lost", {"width": 0.04, "position": [0.4, 0.0, 0.1]}, 0.002, 0.93,
                               (("look", 0.5), ("plan", 0.1)), "slipped"),
