@@ -33,11 +33,11 @@ from objectcentric_ros.nodes.stack_node import OK, WARN, StackConfig, StackNode,
 
 require("tf2_msgs")
 
-from rclpy.qos import qos_profile_sensor_data  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
+from objectcentric_ros.nodes.camera_subscription import IMAGE_QOS  # noqa: E402
 from objectcentric_ros.nodes.conversions import image_from_array, image_from_color, info_from_camera, transform_from_matrix  # noqa: E402
 from objectcentric_ros.nodes.transforms import STATIC_QOS  # noqa: E402
 
@@ -88,7 +88,7 @@ class CameraNode(StackNode):
         depth = self._profile.get_stream(self._rs.stream.depth)
         self._T_depth_color = matrix_from_extrinsics(color.get_extrinsics_to(depth))
         self._depth_scale = float(self._profile.get_device().first_depth_sensor().get_depth_scale())
-        sensor = qos_profile_sensor_data
+        sensor = IMAGE_QOS
         aligned = f"{config.namespace}/aligned_depth_to_color"
         self._color = self.create_publisher(Image, f"{config.namespace}/color/image_raw", sensor)
         self._color_info = self.create_publisher(CameraInfo, f"{config.namespace}/color/camera_info", sensor)

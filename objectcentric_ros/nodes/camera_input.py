@@ -38,9 +38,10 @@ require("rclpy", "objectcentric_interfaces")
 from objectcentric_interfaces.msg import Segments  # noqa: E402
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup  # noqa: E402
 from rclpy.node import Node  # noqa: E402
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 
+from objectcentric_ros.nodes.camera_subscription import CameraSubscription  # noqa: E402
 from objectcentric_ros.nodes.conversions import (  # noqa: E402
     camera_from_info,
     depth_from_image,
@@ -52,11 +53,10 @@ from objectcentric_ros.nodes.conversions import (  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
 from objectcentric_ros.nodes.stack_node import StackConfig  # noqa: E402
 
-# Deeper than qos_profile_sensor_data: a node that was busy for a moment must still get the image that was segmented.
-SENSOR_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 CLOCK_SET_BACK_NS = 1_000_000_000   # a stamp that is older by more [ns] means that the clock was set back
-SILENT_AFTER = 1.5   # a camera topic without a message for so long is reported [s]
+FEWEST_FRAMES = 6    # kept however old: on a slow machine an image's segments come late
+SILENT_AFTER = 2.5   # a camera topic without a message for so long is reported [s]
 
 
 @dataclass(frozen=True)
@@ -172,16 +172,15 @@ class CameraInput:
         for kind, topic, wanted in (("color", config.color_topic, color), ("depth", config.depth_topic, depth)):
             if wanted:
                 self._heard[topic] = None
-                self._subscriptions.append(node.create_subscription(
-                    Image, topic, lambda image, kind=kind: self._on_image(kind, image), SENSOR_QOS, callback_group=group))
+                self._subscriptions.append(CameraSubscription(
+                    node, Image, topic, lambda image, kind=kind: self._on_image(kind, image), group))
         self._heard[config.camera_info_topic] = None
-        self._subscriptions.append(node.create_subscription(CameraInfo, config.camera_info_topic, self._on_info, SENSOR_QOS,
-                                                            callback_group=group))
+        self._subscriptions.append(CameraSubscription(node, CameraInfo, config.camera_info_topic, self._on_info, group))
 
     def destroy(self) -> None:
         """Unsubscribe."""
         for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+            subscription.destroy()
 
     def newest(self) -> CameraMessages | None:
         """The newest matched images."""
@@ -244,7 +243,7 @@ class CameraInput:
             if self._recent and messages.stamp_ns < self._recent[-1].stamp_ns - CLOCK_SET_BACK_NS:
                 self._recent.clear()   # a simulation reset, a bag that loops
             self._recent.append(messages)
-            while len(self._recent) > 1 and now - self._recent[0].received > self._config.history:
+            while len(self._recent) > FEWEST_FRAMES and now - self._recent[0].received > self._config.history:
                 self._recent.popleft()
             self.frames_received += 1
         if self._on_frame is not None:

@@ -90,6 +90,11 @@ class GraspPlannerNode(StackNode):
         self.create_service(PlanGrasp, "plan_grasp", self._on_plan_grasp)
         self.create_timer(1.0, self._report)
 
+    def pause(self) -> None:
+        """Unsubscribe from the camera."""
+        if hasattr(self, "_camera"):
+            self._camera.destroy()
+
     def _on_plan_grasp(self, request: PlanGrasp.Request, response: PlanGrasp.Response) -> PlanGrasp.Response:
         with self._working:
             answer(self, response, lambda: self._plan(request, response))

@@ -36,7 +36,7 @@ from objectcentric_ros.segmentation.overlay import draw_overlay
 
 require("rclpy", "objectcentric_interfaces")
 
-from objectcentric_interfaces.msg import Identifications  # noqa: E402
+from objectcentric_interfaces.msg import Identification, Identifications  # noqa: E402
 from objectcentric_interfaces.srv import IdentifyObject  # noqa: E402
 from rclpy.publisher import Publisher  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
@@ -111,6 +111,7 @@ class IdentificationNode(StackNode):
             self._paused = True
             self._arrived.notify_all()
         self._worker.join(timeout=5.0)
+        self._camera.destroy()
 
     def teardown(self) -> None:
         """Close the gallery."""
@@ -139,18 +140,16 @@ class IdentificationNode(StackNode):
             if len(request.segment_ids):
                 raise ValueError("give an image or segment_ids, not both")
             batch = self._identify([_query(request.image)], candidates)
-            results, ids = batch.results, [0]
+            response.identifications = self._messages(batch.results, [0])
         else:
             scene = self._scenes.scene(stamp_nanoseconds(request.stamp))
-            batch, results, ids = self._identify_scene(scene, list(request.segment_ids), candidates)
-        response.identifications = [message_from_identification(self._shortened(result), segment_id)
-                                    for result, segment_id in zip(results, ids, strict=True)]
+            batch, response.identifications = self._identify_scene(scene, list(request.segment_ids), candidates)
         response.encode_ms, response.query_ms = float(batch.encode_ms), float(batch.query_ms)
-        return None if ids else "the scene has no segments"
+        return None if response.identifications else "the scene has no segments"
 
-    def _identify_scene(self, scene: Scene, segment_ids: Sequence[int], candidates: Sequence[str],
-                        ) -> tuple[IdentificationBatch, tuple[IdentificationResult, ...], list[int]]:
-        """Identify segments of a scene (none named: all) and publish what they are; batch, one result a segment, and their ids."""
+    def _identify_scene(self, scene: Scene, segment_ids: Sequence[int],
+                        candidates: Sequence[str]) -> tuple[IdentificationBatch, list[Identification]]:
+        """Identify segments of a scene (none named: all of them) and publish what they are."""
         known = [segment.id for segment in scene.segments.segments]
         unknown = [segment_id for segment_id in segment_ids if segment_id not in known]
         if unknown:
@@ -158,14 +157,15 @@ class IdentificationNode(StackNode):
         ids = list(segment_ids) or known
         assert scene.messages.color is not None
         color, labels = color_from_image(scene.messages.color), scene.labels()
-        if not ids:
-            batch = IdentificationBatch(results=(), encode_ms=0.0, query_ms=0.0)
-        else:
+        batch = IdentificationBatch(results=(), encode_ms=0.0, query_ms=0.0)
+        if ids:
             batch = self._identify([crop_segment(color, labels, segment_id) for segment_id in ids], candidates)
         # Knowing the whole tray, two segments can't both be the one item.
         results = one_to_one(batch.results) if set(ids) == set(known) else batch.results
-        self._publish(scene, color, labels, results, ids)
-        return batch, results, ids
+        messages = self._messages(results, ids)
+        captions = {segment_id: _caption(result) for segment_id, result in zip(ids, results, strict=True)}
+        self._publish(scene, color, labels, captions, messages)
+        return batch, messages
 
     def _identify(self, crops: Sequence[NDArray[np.uint8]], candidates: Sequence[str]) -> IdentificationBatch:
         with self._working:
@@ -173,17 +173,15 @@ class IdentificationNode(StackNode):
         self._encode_ms, self._query_ms = batch.encode_ms, batch.query_ms
         return batch
 
-    def _shortened(self, result: IdentificationResult) -> IdentificationResult:
-        return replace(result, ranking=result.ranking[:self.config.max_ranking])
+    def _messages(self, results: Sequence[IdentificationResult], ids: Sequence[int]) -> list[Identification]:
+        most = self.config.max_ranking
+        return [message_from_identification(replace(result, ranking=result.ranking[:most]), segment_id)
+                for result, segment_id in zip(results, ids, strict=True)]
 
-    # -- publishing -----------------------------------------------------------------------------------------------------
-
-    def _publish(self, scene: Scene, color: NDArray[np.uint8], labels: NDArray[np.uint16], results: Sequence[IdentificationResult],
-                 ids: Sequence[int]) -> None:
+    def _publish(self, scene: Scene, color: NDArray[np.uint8], labels: NDArray[np.uint16], captions: dict[int, str],
+                 messages: list[Identification]) -> None:
         header = scene.segments.header
-        self._identifications.publish(Identifications(header=header, identifications=[
-            message_from_identification(self._shortened(result), segment_id) for result, segment_id in zip(results, ids, strict=True)]))
-        captions = {segment_id: _caption(result) for segment_id, result in zip(ids, results, strict=True)}
+        self._identifications.publish(Identifications(header=header, identifications=messages))
         self._markers.publish(name_markers(scene.segments, captions))
         if self.config.publish_overlay:
             self._overlay.publish(image_from_color(draw_overlay(color, labels, captions), header))

@@ -143,6 +143,7 @@ class MotionNode(StackNode):
             running.stop("the motion node is being deactivated")
             if running.answered.wait(REST_TIMEOUT):
                 time.sleep(ANSWER_GRACE)
+        self._camera.destroy()
 
     # -- goals ------------------------------------------------------------------------------------------------------------
 

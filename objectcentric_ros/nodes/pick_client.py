@@ -29,6 +29,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from objectcentric_ros.nodes import require
+from objectcentric_ros.nodes.camera_subscription import CameraSubscription
 from objectcentric_ros.nodes.conversions import color_from_image, compressed_from_color
 from objectcentric_ros.nodes.graph_client import GraphClient
 from objectcentric_ros.nodes.heartbeats import Heartbeats
@@ -39,7 +40,6 @@ require("rclpy", "objectcentric_interfaces")
 
 from objectcentric_interfaces.action import PickObject  # noqa: E402
 from rclpy.action import ActionClient  # noqa: E402
-from rclpy.qos import qos_profile_sensor_data  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
 POLL = 0.05   # [s]
@@ -72,13 +72,13 @@ class PickClient(GraphClient):
             box.append(image)
             came.set()
 
-        subscription = self.node.create_subscription(Image, topic, on_image, qos_profile_sensor_data)
+        subscription = CameraSubscription(self.node, Image, topic, on_image)
         try:
             if not came.wait(timeout):
                 return None
             return bytes(compressed_from_color(color_from_image(box[0]), kind="jpeg").data)
         finally:
-            self.node.destroy_subscription(subscription)
+            subscription.destroy()
 
     def cancel(self) -> None:
         """End the running pick from another thread; pick() returns when the arm is at rest."""

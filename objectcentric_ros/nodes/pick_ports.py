@@ -31,6 +31,7 @@ from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.motion.protocols import MotionOutcome
 from objectcentric_ros.nodes import require
 from objectcentric_ros.nodes.calls import POLL, call, run_action
+from objectcentric_ros.nodes.camera_subscription import CameraSubscription
 from objectcentric_ros.nodes.conversions import (
     color_from_image,
     compressed_from_bytes,
@@ -55,7 +56,7 @@ from objectcentric_interfaces.srv import GetObject, IdentifyObject, ListObjects,
 from rclpy.action import ActionClient  # noqa: E402
 from rclpy.callback_groups import ReentrantCallbackGroup  # noqa: E402
 from rclpy.node import Node  # noqa: E402
-from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
@@ -98,8 +99,7 @@ class RosPorts:
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         node.create_subscription(Segments, "segments", self._on_segments, latched, callback_group=group)
         for name, topic in (("color", color_topic), ("scene", scene_topic), ("overlay", "identification/overlay")):
-            node.create_subscription(Image, topic, lambda image, name=name: self._pictures.__setitem__(name, image),
-                                     qos_profile_sensor_data, callback_group=group)
+            CameraSubscription(node, Image, topic, lambda image, name=name: self._pictures.__setitem__(name, image), group)
 
     def clock(self) -> float:
         """See PickPorts."""

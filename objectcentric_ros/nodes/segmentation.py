@@ -58,7 +58,7 @@ class SegmentationConfig(CameraConfig):
     segmenter: str = parameter("rgbd", "which segmenter (objectcentric_ros.segmentation.make_segmenter)")
     max_rate: float = parameter(2.0, "images a second that are segmented at most, always the newest [Hz]", minimum=0.01,
                                 maximum=60.0, read_only=False)
-    transform_timeout: float = parameter(0.2, "how long to wait for the camera's pose at the image's stamp [s]", minimum=0.0,
+    transform_timeout: float = parameter(1.0, "how long to wait for the camera's pose at the image's stamp [s]", minimum=0.0,
                                          maximum=5.0)
     cell_file: str = parameter("", "YAML file of the cell's layout; empty = config/cell.yaml of the package")
 
@@ -96,6 +96,7 @@ class SegmentationNode(StackNode):
             self._paused = True
             self._arrived.notify_all()
         self._worker.join(timeout=5.0)
+        self._camera.destroy()
 
     def _on_frame(self, messages: CameraMessages) -> None:
         with self._arrived:

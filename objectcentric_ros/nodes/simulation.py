@@ -38,13 +38,14 @@ require("tf2_msgs", "franka_msgs")
 
 from objectcentric_interfaces.srv import GetGroundTruth, ResetScene  # noqa: E402
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup  # noqa: E402
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data  # noqa: E402
+from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image, JointState  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
+from objectcentric_ros.nodes.camera_subscription import IMAGE_QOS  # noqa: E402
 from objectcentric_ros.nodes.conversions import (  # noqa: E402
     image_from_color,
     image_from_depth,
@@ -101,7 +102,7 @@ class SimulationNode(StackNode):
         self._cell: Cell | None = None
         self._zero_ns = time.time_ns()           # the clock starts at the date, so that a restart doesn't turn it back
         self._install(self._items(config.items, config.item_count, config.seed), config.seed)
-        sensor, state = qos_profile_sensor_data, QoSProfile(depth=10)
+        sensor, state = IMAGE_QOS, QoSProfile(depth=10)
         camera = config.camera_namespace
         aligned = f"{camera}/aligned_depth_to_color"
         self._color = self.create_publisher(Image, f"{camera}/color/image_raw", sensor)
