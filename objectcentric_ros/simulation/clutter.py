@@ -31,6 +31,7 @@ from objectcentric_ros.simulation.scene import item_body
 _FALL_STEPS = 120                                   # simulated steps between two drops
 _SETTLE_STEPS = 400
 _ATTEMPTS = 6
+_PLACES = 8                                         # tried for each item
 _MAX_TOP = 0.30                                     # nothing may lie where it would touch the camera at the look pose [m]
 
 
@@ -79,18 +80,28 @@ class _Drop:
             self._data.qvel[d:d + 6] = 0.0
 
     def release(self, index: int) -> None:
-        """Put an item over the tray, just above what lies there, in a random orientation."""
-        quaternion = self._rng.normal(size=4)
-        quaternion /= np.linalg.norm(quaternion)
-        rotation = np.zeros(9)
-        mujoco.mju_quat2Mat(rotation, quaternion)
-        corners = self._corners[index] @ rotation.reshape(3, 3).T
-        reach = np.abs(corners[:, :2]).max(axis=0)
-        room = np.maximum(np.asarray(self._tray.inner_size) / 2 - reach - 0.01, 0.0)
-        position = np.asarray(self._tray.centre) + self._rng.uniform(-room, room)
-        floor = self._height_under(position, reach, index)
+        """Put an item over the tray, just above what lies there, in a random place and orientation.
+
+        Raises:
+            ClutterError: the tray is heaped up wherever it was tried.
+        """
+        for _ in range(_PLACES):
+            quaternion = self._rng.normal(size=4)
+            quaternion /= np.linalg.norm(quaternion)
+            rotation = np.zeros(9)
+            mujoco.mju_quat2Mat(rotation, quaternion)
+            corners = self._corners[index] @ rotation.reshape(3, 3).T
+            reach = np.abs(corners[:, :2]).max(axis=0)
+            room = np.maximum(np.asarray(self._tray.inner_size) / 2 - reach - 0.01, 0.0)
+            position = np.asarray(self._tray.centre) + self._rng.uniform(-room, room)
+            bottom = self._height_under(position, reach, index) + 0.01
+            if bottom < _MAX_TOP:
+                break
+        else:
+            raise ClutterError(f"{len(self._items)} items don't fit in the tray: no room is left for {self._items[index].title}; "
+                               "use fewer items")
         a, d = self._qpos[index], self._dof[index]
-        self._data.qpos[a:a + 3] = [*position, floor - corners[:, 2].min() + 0.01]
+        self._data.qpos[a:a + 3] = [*position, bottom - corners[:, 2].min()]
         self._data.qpos[a + 3:a + 7] = quaternion
         self._data.qvel[d:d + 6] = 0.0
         mujoco.mj_kinematics(self._model, self._data)
