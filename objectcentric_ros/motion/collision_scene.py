@@ -184,8 +184,8 @@ class CollisionScene:
             scene.addOcTreeGeometry(_SENSED, "world", octree, np.eye(4), _GREY)
         obstacles += sensed
         allowed = [*itertools.combinations(obstacles, 2), *((name, "fr3_link0") for name in obstacles)]
-        # The hand overlaps its core, the fingers slide through it, and they hold what is carried.
-        allowed += itertools.product(on_hand, [_HAND, *FINGERS])
+        # What is on the hand overlaps it and each other, the fingers slide through the core and hold what is carried.
+        allowed += [*itertools.product(on_hand, [_HAND, *FINGERS]), *itertools.combinations(on_hand, 2)]
         if fingers_may_touch:
             carried = [_CARRIED] if self._carried is not None else []
             allowed += itertools.product(sensed, [*FINGERS, *carried])

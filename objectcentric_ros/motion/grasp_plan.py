@@ -176,7 +176,8 @@ class MotionPlanning:
             points = frame.points_base()[item_mask & np.isfinite(frame.depth)]
         x, y = grasp.T_base_tcp[:2, 3]
         inside = self._layout.tray.contains(np.array([x, y, 0.0]))
-        return carried_box(points, grasp.T_base_tcp, grasp.width, self._layout.tray.floor_thickness if inside else 0.0)
+        floor = self._layout.tray.floor_thickness if inside else 0.0
+        return carried_box(points, grasp.T_base_tcp, grasp.width, floor, palm=self._layout.gripper.finger_length)
 
     def _free_motion(self, start: NDArray[np.float64], goal: NDArray[np.float64]) -> tuple[Trajectory, ...]:
         """Free motion; from a start in contact (fingers amid the clutter, say) first a line back along the approach axis."""

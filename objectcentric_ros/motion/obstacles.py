@@ -111,7 +111,7 @@ def boxes_from_depth(frame: RgbdFrame, layout: CellLayout, ignore_mask: NDArray[
 
 
 def carried_box(points_base: NDArray[np.floating], T_base_tcp: NDArray[np.float64], width: float, floor: float,
-                margin: float = 0.005, reach: float = 0.06) -> Box:
+                margin: float = 0.005, reach: float = 0.06, palm: float = 0.045) -> Box:
     """The box that a grasped item will fill, in the TCP frame (T_base_box is T_tcp_box).
 
     Args:
@@ -121,6 +121,7 @@ def carried_box(points_base: NDArray[np.floating], T_base_tcp: NDArray[np.float6
         floor: height of what it stands on [m].
         margin: added on every side but the lower [m].
         reach: taken for the item's half length along the TCP's x where nothing was seen [m].
+        palm: distance of the palm from the TCP [m]; the item ends there.
     """
     T_tcp_base = invert(T_base_tcp)
     seen = transform_points(T_tcp_base, points_base) if len(points_base) else np.zeros((0, 3))
@@ -134,6 +135,7 @@ def carried_box(points_base: NDArray[np.floating], T_base_tcp: NDArray[np.float6
         low[1], high[1] = min(low[1], -width / 2), max(high[1], width / 2)
         high[2] = max(down, 0.01)
     low = low - margin
+    low[2] = max(low[2], -palm)
     high = high + [margin, margin, -0.002]
     T_tcp_box = np.eye(4)
     T_tcp_box[:3, 3] = (low + high) / 2
