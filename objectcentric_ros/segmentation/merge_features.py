@@ -78,10 +78,10 @@ def contact_lengths(graph: RegionGraph) -> tuple[NDArray[np.float64], NDArray[np
     """(n,) length of every region's boundary with anything, and with the background [px]."""
     n = len(graph.regions)
     length = graph.edges[:, g.LENGTH]
-    total = np.bincount(graph.pairs[:, 0], length, n) + np.bincount(graph.pairs[:, 1], length, n)
+    total = (np.bincount(graph.pairs[:, 0], length, n) + np.bincount(graph.pairs[:, 1], length, n)).astype(float)
     with_background = graph.pairs[:, 0] == 0
     background = np.bincount(graph.pairs[with_background, 1], length[with_background], n)
-    return np.maximum(total, 1.0), background
+    return np.maximum(total, 1.0), background.astype(float)
 
 
 def pair_features(graph: RegionGraph, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -105,8 +105,8 @@ def pair_features(graph: RegionGraph, rows: NDArray[np.int64]) -> NDArray[np.flo
     off_b = np.abs(shape.plane_at(mean_b[:, g.X], mean_b[:, g.Y], s) - mean_b[:, g.H])
     compact_parts = (shape.compactness[s] * shape.n[s] + shape.compactness[b] * shape.n[b]) / union.n
     columns = [
-        np.log(shape.n[s]), np.log(shape.n[b]), boundary, boundary / np.sqrt(shape.n[s]), boundary / total[s], boundary / total[b],
-        background[s] / total[s], background[b] / total[b],
+        np.log(shape.n[s]), np.log(shape.n[b]), boundary, boundary / np.sqrt(shape.n[s]),
+        boundary / total[s], boundary / total[b], background[s] / total[s], background[b] / total[b],
         *across[:, :g.DL_SIGNED - 1].T, np.abs(across[:, g.DL_SIGNED - 1]),
         *across[:, g.STEP_NEAR - 1:g.STEP_SIGNED - 1].T, np.abs(across[:, g.STEP_SIGNED - 1]), *across[:, g.VALLEY_NEAR - 1:].T,
         delta_e, np.abs(d_lab[:, 0]), np.hypot(d_lab[:, 1], d_lab[:, 2]), spread_s, spread_b, delta_e / (3 + spread_s + spread_b),
@@ -114,7 +114,8 @@ def pair_features(graph: RegionGraph, rows: NDArray[np.int64]) -> NDArray[np.flo
         graph.top[s], graph.top[b],
         residual_s, residual_b, union.residual, union.residual - parts, np.minimum(off_s, 0.2), np.minimum(off_b, 0.2),
         (shape.normal[s] * shape.normal[b]).sum(axis=1), shape.normal[s, 2], shape.normal[b, 2],
-        shape.compactness[s], shape.compactness[b], union.compactness, compact_parts - union.compactness, union.length, union.width,
+        shape.compactness[s], shape.compactness[b], union.compactness, compact_parts - union.compactness,
+        union.length, union.width,
         shape.length[s] / shape.width[s], shape.length[b] / shape.width[b], mean_s[:, g.HOLES], mean_b[:, g.HOLES],
         mean_s[:, g.COLOR_EDGE], mean_b[:, g.COLOR_EDGE], mean_s[:, g.HEIGHT_EDGE], mean_b[:, g.HEIGHT_EDGE],
         across[:, g.PEAK_COLOR - 1] / (1 + np.maximum(mean_s[:, g.COLOR_EDGE], mean_b[:, g.COLOR_EDGE]))]
@@ -135,7 +136,8 @@ def foreground_features(graph: RegionGraph, floor_lab: NDArray[np.float32]) -> N
     n = len(mean)
     length = graph.edges[:, g.LENGTH]
     (a, b), weight = graph.pairs.T, np.maximum(contact_lengths(graph)[0], 1.0)
-    around = [(np.bincount(a, length * value[b], n) + np.bincount(b, length * value[a], n)) / weight for value in (mean[:, g.H], delta_e)]
+    around = [(np.bincount(a, length * value[b], n) + np.bincount(b, length * value[a], n)) / weight
+              for value in (mean[:, g.H], delta_e)]
     columns = [mean[:, g.H], graph.top, np.sqrt(np.maximum(mean[:, g.HH] - mean[:, g.H] ** 2, 0)), delta_e, d_lab[:, 0],
                np.hypot(d_lab[:, 1], d_lab[:, 2]), mean[:, g.INSET], mean[:, g.HOLES], shape.normal[:, 2], mean[:, g.COLOR_EDGE],
                mean[:, g.HEIGHT_EDGE], shape.residual, shape.color_spread, np.log(shape.n), *around]

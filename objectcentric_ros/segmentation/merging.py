@@ -43,7 +43,7 @@ class MergeConfig:
         max_rounds: rounds at most.
     """
 
-    threshold: float = 0.5
+    threshold: float = 0.4
     fragment_area: float = 1000.0
     fragment_threshold: float = 0.2
     first_threshold: float = 0.95
@@ -100,7 +100,8 @@ def agglomerate(graph: RegionGraph, score: Score, config: MergeConfig,
         step = _join(len(graph.regions), pairs[mutual])
         smaller = graph.regions[pairs[mutual], g.COUNT].min(axis=1)
         after = graph.merged(step)
-        doubt = np.bincount(step, doubt) + np.bincount(step[pairs[mutual, 0]], (1 - probability[mutual]) * 2 * smaller, step.max() + 1)
+        doubt = np.bincount(step, doubt).astype(float)
+        np.add.at(doubt, step[pairs[mutual, 0]], (1 - probability[mutual]) * 2 * smaller)
         target, known, graph = step[target], _carry_over(graph, known, step, after), after
     cohesion = 1.0 - np.clip(doubt / np.maximum(graph.regions[:, g.COUNT], 1.0), 0.0, 1.0)
     return Merged(target, graph, cohesion, 1.0 - best)
@@ -116,7 +117,8 @@ def _bar(graph: RegionGraph, pairs: NDArray[np.int64], round_number: int, config
     return bar
 
 
-def _carry_over(before: RegionGraph, known: NDArray[np.float64], step: NDArray[np.int64], after: RegionGraph) -> NDArray[np.float64]:
+def _carry_over(before: RegionGraph, known: NDArray[np.float64], step: NDArray[np.int64], after: RegionGraph
+                ) -> NDArray[np.float64]:
     """Probabilities of the pairs of after: known where neither region was merged, else NaN."""
     count = len(after.regions)
     alone = np.bincount(step, minlength=count)[step] == 1

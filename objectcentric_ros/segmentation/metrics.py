@@ -87,7 +87,8 @@ def iou_table(predicted: NDArray[np.integer], true: NDArray[np.integer]
     """Intersection over union of every predicted label with every true label.
 
     Args:
-        predicted, true: (H, W) label images, 0 is background.
+        predicted: (H, W) label image, 0 is background.
+        true: (H, W) label image, 0 is background.
 
     Returns:
         (P, T) IoUs, the P predicted labels and the T true labels, ascending.
@@ -103,7 +104,8 @@ def score_scene(predicted: NDArray[np.integer], true: NDArray[np.integer], min_v
     """Score one label image; see the module's definitions.
 
     Args:
-        predicted, true: (H, W) label images of the same shape, 0 is background.
+        predicted: (H, W) label image, 0 is background.
+        true: label image of the same shape, 0 is background.
         min_visible: least number of visible pixels of a true item that counts [px].
 
     Raises:

@@ -86,7 +86,8 @@ def _write(picture: NDArray[np.uint8], text: str, centre: tuple[int, int], taken
     plate_height = text_height + baseline + 2
     u = int(np.clip(centre[0] - text_width // 2, 2, max(2, width - text_width - 2)))
     v = int(np.clip(centre[1] - plate_height // 2, 0, max(0, height - plate_height)))
-    while any(u < right and left < u + text_width and v < bottom and top < v + plate_height for left, top, right, bottom in taken):
+    while any(u < right and left < u + text_width and v < bottom and top < v + plate_height
+              for left, top, right, bottom in taken):
         v += plate_height
         if v + plate_height > height:
             v = max(0, height - plate_height)

@@ -84,8 +84,9 @@ def build_graph(view: TrayView, labels: NDArray[np.int32]) -> RegionGraph:
     x, y = (view.points.reshape(-1, 3)[inner, axis] for axis in (0, 1))
     h = view.height.ravel()[inner]
     columns = [np.ones(len(inner)), *lab.T, *(lab.T ** 2), x, y, h, x * x, x * y, y * y, x * h, y * h, h * h, *normal.T,
-               ~view.valid.ravel()[inner], view.color_edge.ravel()[inner], view.height_edge.ravel()[inner], view.inset.ravel()[inner]]
-    regions = np.stack([np.bincount(index, weights=column, minlength=count) for column in columns], axis=1)
+               ~view.valid.ravel()[inner], view.color_edge.ravel()[inner], view.height_edge.ravel()[inner],
+               view.inset.ravel()[inner]]
+    regions = np.stack([np.bincount(index, weights=column, minlength=count) for column in columns], axis=1).astype(np.float64)
     top = np.zeros(count)
     np.maximum.at(top, index, h)
     pairs, samples = _boundary_samples(view, labels)
@@ -103,13 +104,13 @@ def _combine(pairs: NDArray[np.int64], rows: NDArray[np.float64], count: int) ->
         rows[turned, column] *= -1
     keys, inverse = np.unique(pairs[:, 0] * count + pairs[:, 1], return_inverse=True)
     summed = np.stack([np.bincount(inverse, weights=rows[:, column], minlength=len(keys))
-                       for column in range(rows.shape[1])], axis=1)
+                       for column in range(rows.shape[1])], axis=1).astype(np.float64)
     return np.stack([keys // count, keys % count], axis=1), summed
 
 
 def _boundary_samples(view: TrayView, labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """One row for each pair of 4-neighbours in different regions: (k, 2) regions and (k, EDGE_COLUMNS) measurements."""
-    smooth = cv2.GaussianBlur(view.height, (0, 0), 1.5)
+    smooth = np.asarray(cv2.GaussianBlur(view.height, (0, 0), 1.5), np.float32)
     pairs, samples = [], []
     for dv, du in ((0, 1), (1, 0)):
         first = labels[:labels.shape[0] - dv, :labels.shape[1] - du]

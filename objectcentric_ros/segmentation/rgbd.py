@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,7 +31,12 @@ from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.paths import share_dir
 from objectcentric_ros.segmentation import region_graph as g
 from objectcentric_ros.segmentation.boosted_trees import BoostedTrees
-from objectcentric_ros.segmentation.merge_features import foreground_features, pair_features
+from objectcentric_ros.segmentation.merge_features import (
+    FOREGROUND_FEATURES,
+    PAIR_FEATURES,
+    foreground_features,
+    pair_features,
+)
 from objectcentric_ros.segmentation.merging import MergeConfig, Merged, agglomerate
 from objectcentric_ros.segmentation.region_graph import RegionGraph, build_graph
 from objectcentric_ros.segmentation.segmenter import Segment, Segmentation
@@ -58,7 +64,7 @@ class RgbdSegmentationConfig:
     merge: MergeConfig = field(default_factory=MergeConfig)
     spacing: int = 9
     foreground_threshold: float = 0.5
-    min_area: int = 150
+    min_area: int = 350
     floor_height: float = 0.004
     floor_delta_e: float = 10.0
 
@@ -70,13 +76,21 @@ class MergeModel:
     foreground: BoostedTrees
     same_item: BoostedTrees
 
+    def __post_init__(self) -> None:
+        for name, trees, features in (("foreground", self.foreground, FOREGROUND_FEATURES),
+                                      ("same_item", self.same_item, PAIR_FEATURES)):
+            if trees.feature_names != features:
+                wrong = sorted(set(trees.feature_names) ^ set(features)) or "their order"
+                raise ValueError(f"the {name} model was trained on other features than this version measures ({wrong}): "
+                                 "train it again with `objectcentric train segmentation`")
+
     @classmethod
     def load(cls, path: Path | None = None) -> MergeModel:
         """Read a model; None is the one that is shipped.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the file is not a model of this version.
+            ValueError: the file is not a model, or was trained on other features than this version measures.
         """
         path = path or share_dir() / MODEL_FILE
         if not path.is_file():
@@ -88,7 +102,8 @@ class MergeModel:
 
     def save(self, path: Path) -> None:
         """Write the model."""
-        np.savez_compressed(path, **self.foreground.to_arrays("foreground"), **self.same_item.to_arrays("same_item"))
+        arrays: dict[str, Any] = {**self.foreground.to_arrays("foreground"), **self.same_item.to_arrays("same_item")}
+        np.savez_compressed(path, **arrays)
 
 
 class RgbdSegmenter:

@@ -33,10 +33,8 @@ from numpy.typing import NDArray
 
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout
-from objectcentric_ros.segmentation import region_graph as g
 from objectcentric_ros.segmentation.boosted_trees import BoostedTrees
-from objectcentric_ros.segmentation.merge_features import (
-    FOREGROUND_FEATURES, PAIR_FEATURES, foreground_features, pair_features)
+from objectcentric_ros.segmentation.merge_features import FOREGROUND_FEATURES, PAIR_FEATURES, foreground_features, pair_features
 from objectcentric_ros.segmentation.merging import agglomerate
 from objectcentric_ros.segmentation.region_graph import RegionGraph, build_graph
 from objectcentric_ros.segmentation.rgbd import MergeModel, RgbdSegmentationConfig, candidate_patches, keep_foreground
@@ -57,12 +55,12 @@ class TrainingConfig:
         seed: of everything random.
     """
 
-    trees: int = 200
+    trees: int = 160
     depth: int = 6
-    learning_rate: float = 0.1
+    learning_rate: float = 0.12
     foreground_trees: int = 60
     foreground_depth: int = 5
-    rounds: int = 2
+    rounds: int = 1
     purity: float = 0.7
     pose_error: float = 0.0015
     brightness: float = 0.15
@@ -123,7 +121,8 @@ def _vary(frame: RgbdFrame, config: TrainingConfig, rng: np.random.Generator) ->
     return replace(frame, color=color, T_base_camera=T_base_camera)
 
 
-def _observe(frame: RgbdFrame, labels: NDArray[np.uint16], layout: CellLayout, segmentation: RgbdSegmentationConfig) -> _Scene | None:
+def _observe(frame: RgbdFrame, labels: NDArray[np.uint16], layout: CellLayout, segmentation: RgbdSegmentationConfig
+             ) -> _Scene | None:
     view = look_at_tray(frame, layout, segmentation.view)
     if view is None:
         return None
@@ -197,7 +196,7 @@ def _fit(features: NDArray[np.float32], labels: NDArray[np.bool_], names: tuple[
 
 
 def complete_trees(trees: Sequence[dict[str, Any]], names: tuple[str, ...], depth: int) -> BoostedTrees:
-    """xgboost's trees (its JSON dump, features named f0, f1 ...) as complete binary trees; base score 0.5."""
+    """Trees of xgboost (its JSON dump, features named f0, f1 ...) as complete binary trees; base score 0.5."""
     inner = 2 ** depth - 1
     feature = np.zeros((len(trees), inner), np.int16)
     threshold = np.full((len(trees), inner), np.inf, np.float32)

@@ -92,8 +92,8 @@ def look_at_tray(frame: RgbdFrame, layout: CellLayout, config: TrayViewConfig) -
     (x, y), (length, width) = layout.tray.centre, layout.tray.inner_size
     inset = np.minimum(length / 2 - np.abs(points[..., 0] - np.float32(x)), width / 2 - np.abs(points[..., 1] - np.float32(y)))
     height, is_floor = _height_above_floor(points, valid, inset, layout.tray.floor_thickness, config)
-    lab = cv2.cvtColor(frame.color[v0:v1, u0:u1].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-    lab = cv2.GaussianBlur(lab, (0, 0), 0.8)
+    lab = np.asarray(cv2.cvtColor(frame.color[v0:v1, u0:u1].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB), np.float32)
+    lab = cv2.GaussianBlur(lab, (0, 0), 0.8).astype(np.float32, copy=False)
     floor_lab = np.median(lab[is_floor][::5], axis=0) if is_floor.any() else np.median(lab.reshape(-1, 3), axis=0)
     return TrayView(u0, v0, lab, points, height, _normals(points), valid, inset, _gradient(lab), _gradient(height),
                     floor_lab.astype(np.float32))
@@ -128,7 +128,7 @@ def _fill(depth: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.fl
 
 def _smooth(depth: NDArray[np.float32], config: TrayViewConfig) -> NDArray[np.float32]:
     """Edge-preserving smoothing: the sensor's noise of one or two millimetres goes, depth steps stay."""
-    return cv2.bilateralFilter(cv2.medianBlur(depth, 5), 7, config.smoothing_range, 2.5)
+    return np.asarray(cv2.bilateralFilter(cv2.medianBlur(depth, 5), 7, config.smoothing_range, 2.5), np.float32)
 
 
 def _points_base(frame: RgbdFrame, depth: NDArray[np.float32], u0: int, v0: int) -> NDArray[np.float32]:
@@ -136,7 +136,7 @@ def _points_base(frame: RgbdFrame, depth: NDArray[np.float32], u0: int, v0: int)
     x = (np.arange(u0, u0 + depth.shape[1], dtype=np.float32) - np.float32(camera.cx)) / np.float32(camera.fx)
     y = (np.arange(v0, v0 + depth.shape[0], dtype=np.float32) - np.float32(camera.cy)) / np.float32(camera.fy)
     optical = cv2.merge([x[None, :] * depth, y[:, None] * depth, depth])
-    return cv2.transform(optical, frame.T_base_camera[:3])
+    return np.asarray(cv2.transform(optical, frame.T_base_camera[:3]), np.float32)
 
 
 def _height_above_floor(points: NDArray[np.float32], valid: NDArray[np.bool_], inset: NDArray[np.float32], floor_z: float,
@@ -160,12 +160,13 @@ def _height_above_floor(points: NDArray[np.float32], valid: NDArray[np.bool_], i
     sample = points[v[::step], u[::step]].astype(np.float64)
     centre = sample[:, :2].mean(axis=0)
     design = np.column_stack([sample[:, :2] - centre, np.ones(len(sample))])
-    weights = np.ones(len(sample))
+    weights: NDArray[np.floating] = np.ones(len(sample))
     plane = np.zeros(3)
     for _ in range(4):
         plane = np.linalg.lstsq(design * weights[:, None], sample[:, 2] * weights, rcond=None)[0]
         weights = 1.0 / (1.0 + ((sample[:, 2] - design @ plane) / 0.002) ** 2)
-    height = cv2.transform(points, np.array([[-plane[0], -plane[1], 1.0, plane[:2] @ centre - plane[2]]]))
+    to_height = np.array([[-plane[0], -plane[1], 1.0, plane[:2] @ centre - plane[2]]])
+    height = np.asarray(cv2.transform(points, to_height), np.float32)
     return height, near & (np.abs(height) < 0.003)
 
 

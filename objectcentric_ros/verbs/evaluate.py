@@ -38,7 +38,8 @@ MEASUREMENTS = {
 class _OnDemand(argparse.ArgumentParser):
     """Sub-parser that asks its verb's module for arguments only when it is used: the others are not imported."""
 
-    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
+    def parse_known_args(  # type: ignore[override]  # argparse has overloads that no caller needs
+            self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
         module = _module(self.get_default("measurement"))
         if self.epilog is None:
             self.epilog = module.EXAMPLES

@@ -23,7 +23,7 @@ import json
 import math
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -135,11 +135,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _figures(arguments: argparse.Namespace, scores: list[SceneScore], milliseconds: list[float], missed: Counter[str],
              seen: Counter[str]) -> dict[str, Any]:
     timing = np.array(milliseconds or [math.nan])
-    figures = {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in asdict(pool(scores)).items()}
+    figures = {name: None if isinstance(value, float) and math.isnan(value) else value
+               for name, value in asdict(pool(scores)).items()}
     return {**figures, "ms_p50": float(np.median(timing)), "ms_p95": float(np.percentile(timing, 95)),
             "scenes": len(scores), "items": arguments.items, "seed": arguments.seed, "split": arguments.split,
             "segmenter": arguments.segmenter, "min_visible": arguments.min_visible,
-            "most_missed": [{"id": item, "missed": count, "visible": seen[item]} for item, count in missed.most_common(10) if count]}
+            "most_missed": [{"id": item, "missed": count, "visible": seen[item]}
+                            for item, count in missed.most_common(10) if count]}
 
 
 def _progress(seeds: range) -> Iterator[int]:
@@ -157,13 +159,15 @@ def _print(figures: dict[str, Any]) -> None:
     table.add_column("figure")
     table.add_column("value", justify="right")
     for name in ("recall_50", "precision_50", "mean_iou", "mean_iou_matched", "ms_p50", "ms_p95"):
-        table.add_row(name, "-" if figures[name] is None else f"{figures[name]:.3f}" if "ms" not in name else f"{figures[name]:.0f}")
+        digits = 0 if name.startswith("ms") else 3
+        table.add_row(name, "-" if figures[name] is None else f"{figures[name]:.{digits}f}")
     for name in ("visible", "excluded", "segments", "ignored", "matches"):
         table.add_row(name, str(figures[name]))
     console = Console()
     console.print(table)
     if figures["most_missed"]:
-        console.print("most missed: " + ", ".join(f"{row['id']} {row['missed']}/{row['visible']}" for row in figures["most_missed"]))
+        rows = (f"{row['id']} {row['missed']}/{row['visible']}" for row in figures["most_missed"])
+        console.print("most missed: " + ", ".join(rows))
 
 
 def _draw(folder: Path, seed: int, scene: SimulatedScene, segmentation: Segmentation, score: SceneScore) -> None:
@@ -178,7 +182,8 @@ def _draw(folder: Path, seed: int, scene: SimulatedScene, segmentation: Segmenta
     for label, iou in zip(score.item_labels, score.ious, strict=True):
         name = scene.object_ids[label - 1]
         truth[label] = name if iou >= 0.5 else f"{name.upper()} {iou:.2f}"
-    picture = np.hstack([draw_overlay(scene.frame.color, segmentation.labels, found), draw_overlay(scene.frame.color, scene.labels, truth)])
+    color = scene.frame.color
+    picture = np.hstack([draw_overlay(color, segmentation.labels, found), draw_overlay(color, scene.labels, truth)])
     folder.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(folder / f"tray_{seed}.png"), picture[..., ::-1])
 

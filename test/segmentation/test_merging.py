@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 from objectcentric_ros.segmentation import region_graph as g
+from objectcentric_ros.segmentation.block_scenes import Block, render
 from objectcentric_ros.segmentation.merge_features import (
     FOREGROUND_FEATURES,
     PAIR_FEATURES,
@@ -33,12 +34,11 @@ from objectcentric_ros.segmentation.region_graph import RegionGraph, build_graph
 from objectcentric_ros.segmentation.rgbd import RgbdSegmentationConfig, candidate_patches
 from objectcentric_ros.segmentation.tray_view import TrayViewConfig, look_at_tray
 
-from .synthetic_scene import Block, render
-
 
 @pytest.fixture(scope="module")
 def patches(layout):
-    frame, _ = render(layout, [Block((0.0, 0.0), (0.08, 0.06, 0.05), (200, 40, 40)), Block((0.07, 0.02), (0.05, 0.05, 0.03), (40, 200, 40)),
+    frame, _ = render(layout, [Block((0.0, 0.0), (0.08, 0.06, 0.05), (200, 40, 40)),
+                               Block((0.07, 0.02), (0.05, 0.05, 0.03), (40, 200, 40)),
                                Block((-0.08, 0.1), (0.06, 0.06, 0.09), (230, 230, 230), round=True)], noise=0.001)
     view = look_at_tray(frame, layout, TrayViewConfig())
     return view, candidate_patches(view, layout, RgbdSegmentationConfig())

@@ -23,10 +23,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from objectcentric_ros.segmentation.block_scenes import TRAY_COLOR, Block, render
 from objectcentric_ros.segmentation.superpixels import superpixels
 from objectcentric_ros.segmentation.tray_view import TrayViewConfig, look_at_tray
-
-from .synthetic_scene import TRAY_COLOR, Block, render
 
 BOXES = [Block((0.0, 0.0), (0.08, 0.08, 0.05), (200, 40, 40)), Block((0.08, 0.12), (0.06, 0.06, 0.012), (240, 240, 240))]
 

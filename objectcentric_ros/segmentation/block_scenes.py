@@ -14,13 +14,18 @@
 # limitations under the License.
 
 
-"""Ray-cast scenes of boxes and upright cylinders in the tray, with true labels, made with numpy alone."""
+"""Ray-cast trays of boxes and upright cylinders, with true labels, made with numpy alone.
+
+Training sees them beside simulated household items, which hold few plain packages: stacked, side by side, printed.
+Tests need scenes whose truth is known exactly.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,12 +62,16 @@ def camera_pose(layout: CellLayout, height: float = 0.60) -> NDArray[np.float64]
 
 
 def render(layout: CellLayout, blocks: Sequence[Block], noise: float = 0.0, color_noise: float = 2.0, seed: int = 0,
-           ) -> tuple[RgbdFrame, NDArray[np.uint16]]:
+           tray_color: tuple[int, int, int] = TRAY_COLOR) -> tuple[RgbdFrame, NDArray[np.uint16]]:
     """Frame and true labels (block i is label i + 1) of blocks on the tray's floor, positions relative to its centre.
 
     Args:
+        layout: where the tray and the camera are.
+        blocks: what lies in the tray; block i gets label i + 1.
         noise: standard deviation of the depth [m].
         color_noise: standard deviation of the colour [grey levels].
+        seed: of the noise.
+        tray_color: RGB of the tray.
     """
     rng = np.random.default_rng(seed)
     T_base_camera = camera_pose(layout)
@@ -73,7 +82,7 @@ def render(layout: CellLayout, blocks: Sequence[Block], noise: float = 0.0, colo
     depth = np.full(u.shape, np.inf)
     labels = np.zeros(u.shape, np.uint16)
     color = np.zeros((*u.shape, 3), np.uint8)
-    furniture = [_table(layout), *_tray(layout)]
+    furniture = [_table(layout), *_tray(layout, tray_color)]
     for label, block in [(0, block) for block in furniture] + [(i + 1, block) for i, block in enumerate(blocks)]:
         centre = np.array(block.centre)
         bottom = block.bottom
@@ -84,10 +93,93 @@ def render(layout: CellLayout, blocks: Sequence[Block], noise: float = 0.0, colo
         nearer = distance < depth[window]
         depth[window][nearer] = distance[nearer]
         labels[window][nearer] = label
-        color[window][nearer] = block.paint(hit[nearer]) if callable(block.paint) else block.paint
+        color[window][nearer] = _shade(block, hit[nearer])
     depth = depth + rng.normal(0.0, 1.0, depth.shape) * noise
     noisy = np.clip(color + rng.normal(0.0, 1.0, color.shape) * color_noise, 0, 255).astype(np.uint8)
     return RgbdFrame(noisy, depth.astype(np.float32), camera, T_base_camera), labels
+
+
+def random_blocks(layout: CellLayout, count: int, rng: np.random.Generator) -> list[Block]:
+    """Up to count packages that stand on the floor, lean side by side or lie on another one."""
+    blocks: list[Block] = []
+    for _ in range(20 * count):
+        if len(blocks) >= count:
+            break
+        block = _random_block(layout, blocks, rng)
+        if block is not None and not any(_overlap(block, other) for other in blocks):
+            blocks.append(block)
+    return blocks
+
+
+def _random_block(layout: CellLayout, blocks: Sequence[Block], rng: np.random.Generator) -> Block | None:
+    """A block on the floor, beside another one or upon it; None when it would stand in a wall."""
+    size = np.append(rng.uniform(0.03, 0.14, 2), rng.choice([rng.uniform(0.010, 0.03), rng.uniform(0.03, 0.11)]))
+    is_round = bool(rng.random() < 0.25)
+    if is_round:
+        size[:2] = size[:2].min()
+    yaw, bottom = rng.uniform(0, np.pi), 0.0
+    centre = rng.uniform(-0.5, 0.5, 2) * np.asarray(layout.tray.inner_size)
+    place = rng.random()
+    if blocks and place < 0.65:
+        other = blocks[int(rng.integers(len(blocks)))]
+        axis, sign = int(rng.integers(2)), rng.choice([-1.0, 1.0])
+        offset = np.zeros(2)
+        if place < 0.40:            # side by side: aligned or a little turned, the same height or another
+            yaw = other.yaw + (0.0 if rng.random() < 0.6 else rng.normal(0.0, 0.2))
+            size[2] = other.size[2] if rng.random() < 0.5 else size[2]
+            offset[axis] = sign * ((other.size[axis] + size[axis]) / 2 + rng.choice([0.0005, rng.uniform(0.0, 0.008)]))
+            offset[1 - axis] = rng.uniform(-0.5, 0.5) * other.size[1 - axis]
+            bottom = other.bottom
+        else:                       # upon it
+            offset = rng.uniform(-0.3, 0.3, 2) * np.asarray(other.size[:2])
+            bottom = other.bottom + other.size[2]
+        cosine, sine = np.cos(other.yaw), np.sin(other.yaw)
+        centre = np.asarray(other.centre) + np.array([[cosine, -sine], [sine, cosine]]) @ offset
+        if bottom > 0 and place < 0.40:
+            return None             # it would hang in the air
+    reach = np.hypot(size[0], size[1]) / 2
+    if np.any(np.abs(centre) + reach > np.asarray(layout.tray.inner_size) / 2) or bottom + size[2] > 0.16:
+        return None
+    return Block((float(centre[0]), float(centre[1])), (float(size[0]), float(size[1]), float(size[2])), _random_paint(size, rng),
+                 float(bottom), float(yaw), is_round)
+
+
+def _random_paint(size: NDArray[np.float64], rng: np.random.Generator) -> Paint:
+    """One colour, two halves, a label or stripes; near-white and grey are as frequent as on real packages."""
+    base, print_color = _random_color(rng), _random_color(rng)
+    kind = rng.random()
+    if kind < 0.45:
+        return base
+    axis, low, high = int(rng.integers(2)), *np.sort(rng.uniform(-0.5, 0.5, 2))
+    if kind < 0.65:
+        return lambda points: np.where(points[:, axis:axis + 1] > low * size[axis], base, print_color).astype(np.uint8)
+    if kind < 0.85:
+        def label(points: NDArray[np.float64]) -> NDArray[np.uint8]:
+            inside = (points[:, 0] > low * size[0]) & (points[:, 0] < high * size[0]) & (np.abs(points[:, 1]) < 0.35 * size[1])
+            return np.where(inside[:, None], print_color, base).astype(np.uint8)
+        return label
+    period = rng.uniform(0.006, 0.03)
+    return lambda points: np.where(points[:, axis:axis + 1] % period > period / 2, base, print_color).astype(np.uint8)
+
+
+def _random_color(rng: np.random.Generator) -> tuple[int, int, int]:
+    if rng.random() < 0.3:
+        grey = int(rng.integers(40, 250))
+        return grey, grey, grey
+    red, green, blue = (int(value) for value in rng.integers(20, 250, 3))
+    return red, green, blue
+
+
+def _overlap(a: Block, b: Block) -> bool:
+    """Whether two blocks share space (a round one counts as its square)."""
+    if a.bottom >= b.bottom + b.size[2] - 1e-6 or b.bottom >= a.bottom + a.size[2] - 1e-6:
+        return False
+    first, second = (((1000 * x.centre[0], 1000 * x.centre[1]), (1000 * x.size[0], 1000 * x.size[1]), np.degrees(x.yaw))
+                     for x in (a, b))
+    kind, corners = cv2.rotatedRectangleIntersection(first, second)
+    if kind == cv2.INTERSECT_NONE or corners is None or len(corners) < 3:
+        return False
+    return cv2.contourArea(cv2.convexHull(corners)) > 1.0
 
 
 def _intersect(block: Block, centre: NDArray[np.float64], bottom: float, origin: NDArray[np.float64], rays: NDArray[np.float64]
@@ -116,6 +208,20 @@ def _intersect(block: Block, centre: NDArray[np.float64], bottom: float, origin:
     return distance, start + direction * np.where(np.isfinite(distance), distance, 0.0)[..., None]
 
 
+def _shade(block: Block, points: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Colour of points (N, 3) on the block's surface: its sides get less light than its top, each its own share."""
+    paint = block.paint(points) if callable(block.paint) else np.broadcast_to(np.array(block.paint), points.shape)
+    half = np.array(block.size) / 2
+    if block.round:
+        direction = np.arctan2(points[:, 1], points[:, 0]) + block.yaw
+    else:
+        on_x = np.abs(points[:, 0]) / half[0] > np.abs(points[:, 1]) / half[1]
+        on_side = np.where(on_x, np.where(points[:, 0] > 0, 0.0, np.pi), np.where(points[:, 1] > 0, 0.5, -0.5) * np.pi)
+        direction = on_side + block.yaw
+    light = np.where(points[:, 2] > block.size[2] - 1e-5, 1.0, 0.62 + 0.2 * np.cos(direction - 0.7))
+    return (paint * light[:, None]).astype(np.uint8)
+
+
 def _window(layout: CellLayout, block: Block, centre: NDArray[np.float64], bottom: float, T_base_camera: NDArray[np.float64]
             ) -> tuple[slice, slice]:
     """Rows and columns of the image that the block may be seen in."""
@@ -132,12 +238,12 @@ def _table(layout: CellLayout) -> Block:
     return Block(layout.table_centre, (*layout.table_size, layout.table_thickness), TABLE_COLOR, bottom=-layout.table_thickness)
 
 
-def _tray(layout: CellLayout) -> list[Block]:
+def _tray(layout: CellLayout, color: tuple[int, int, int]) -> list[Block]:
     """Floor and four walls of the tray."""
     tray = layout.tray
     (x, y), (length, width), wall = tray.centre, tray.inner_size, tray.wall_thickness
-    floor = Block((x, y), (length, width, tray.floor_thickness), TRAY_COLOR)
+    floor = Block((x, y), (length, width, tray.floor_thickness), color)
     end, side = (wall, width + 2 * wall, tray.wall_height), (length, wall, tray.wall_height)
-    ends = [Block((x + sign * (length + wall) / 2, y), end, TRAY_COLOR) for sign in (-1, 1)]
-    sides = [Block((x, y + sign * (width + wall) / 2), side, TRAY_COLOR) for sign in (-1, 1)]
+    ends = [Block((x + sign * (length + wall) / 2, y), end, color) for sign in (-1, 1)]
+    sides = [Block((x, y + sign * (width + wall) / 2), side, color) for sign in (-1, 1)]
     return [floor, *ends, *sides]
