@@ -167,6 +167,7 @@ def run_trials(scenes: int, items: int, seed: int, per_segment: int, layout: Cel
                 if not search.grasps:
                     key = search.reason.split(":")[0]
                     without[key] = without.get(key, 0) + 1
+                    print(f"scene {number} {chosen[label - 1].id}: no grasp, {search.reason}", flush=True)
                     continue
                 others = rng.permutation(np.arange(1, len(search.grasps)))[:per_segment - 1]
                 for rank in [0, *map(int, others)]:

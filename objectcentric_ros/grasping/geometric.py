@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +28,7 @@ from objectcentric_ros.geometry.layout import CellLayout, top_down
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.grasping.grasp_score import GraspFeatures, GraspScoreModel, grasp_features
 from objectcentric_ros.grasping.hand_fit import (
+    EDGE_CELLS,
     Fits,
     HandFitConfig,
     Obstruction,
@@ -151,11 +153,12 @@ class GeometricGraspPlanner:
 
         layers, obstruction = SegmentHeights.split(heights, segment_id), Obstruction()
         found: list[tuple[TurnedPatch, Fits, GraspFeatures, NDArray[np.float64]]] = []
-        for yaw in np.arange(self.config.fit.yaws) * np.pi / self.config.fit.yaws - np.pi / 2:
+        for yaw in self._yaws(cells):
             patch = turned_patch(layers, float(yaw), centre, half_side)
             fits = fit_hand(patch, self.layout, self.config.fit, obstruction)
             if len(fits.row):
-                features = grasp_features(patch, fits, item_centre, self.layout.gripper.max_width,
+                gripper = self.layout.gripper
+                features = grasp_features(patch, fits, item_centre, gripper.max_width, gripper.finger_depth,
                                           self.layout.tray.floor_thickness, self.config.fit.clearances)
                 scores = self.score_model.probability(features)
                 firm = ((features.wedge <= self.config.max_wedge) & (features.lean <= self.config.max_lean)
@@ -164,6 +167,13 @@ class GeometricGraspPlanner:
         if not any(np.any(scores > 0) for *_, scores in found):
             return GraspSearch((), self._why_not(obstruction))
         return self._choose(found, max_grasps)
+
+    def _yaws(self, cells: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Yaws of the TCP to try: even steps over half a turn, and the two that are square to the item's outline."""
+        even = np.arange(self.config.fit.yaws) * np.pi / self.config.fit.yaws - np.pi / 2
+        _, _, degrees = cv2.minAreaRect(cells.astype(np.float32))
+        square = np.radians(degrees) + np.array([0.0, np.pi / 2])
+        return np.concatenate([even, (square + np.pi / 2) % np.pi - np.pi / 2])
 
     def _choose(self, found: list[tuple[TurnedPatch, Fits, GraspFeatures, NDArray[np.float64]]], max_grasps: int) -> GraspSearch:
         """The best ones that differ in place or direction."""
@@ -193,7 +203,7 @@ class GeometricGraspPlanner:
 
     def _grasp(self, patch: TurnedPatch, fits: Fits, index: int, score: float, features: NDArray[np.float64]) -> Grasp:
         gripper = self.layout.gripper
-        width = float(fits.right[index] - fits.left[index] + 0.5) * patch.resolution
+        width = float(fits.right[index] - fits.left[index] - EDGE_CELLS) * patch.resolution
         x, y = patch.to_base(fits.row[index], (fits.left[index] + fits.right[index]) / 2)
         yaw = patch.yaw
         if fits.flipped[index]:

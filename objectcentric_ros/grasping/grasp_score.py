@@ -24,7 +24,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from objectcentric_ros.grasping.hand_fit import Fits, TurnedPatch
+from objectcentric_ros.grasping.hand_fit import EDGE_CELLS, Fits, TurnedPatch
 from objectcentric_ros.paths import share_dir
 
 _PAD_HALF_WIDTH = 0.0085  # of the rubber pad, along the TCP's x [m]
@@ -47,6 +47,7 @@ class GraspFeatures:
         lean: how much the sides lean inwards towards the top over the pad's height (mean slope).
         fill: share of the rectangle between the pads that the item fills.
         contact: share of the pads' width at which there is item between them.
+        ledge: share of the fingers' footprints that lies over lower parts of the same item.
         unseen: share of cells between and beside the fingers without a depth pixel.
         tight: 1 where the room beside the item is the smallest allowed, 0 where it is the largest.
         below: height of the item's top above the tray's floor beyond what the fingers hold [in 10 cm].
@@ -62,6 +63,7 @@ class GraspFeatures:
     lean: NDArray[np.float64]
     fill: NDArray[np.float64]
     contact: NDArray[np.float64]
+    ledge: NDArray[np.float64]
     unseen: NDArray[np.float64]
     tight: NDArray[np.float64]
     below: NDArray[np.float64]
@@ -76,8 +78,8 @@ class GraspFeatures:
         return np.stack([getattr(self, name) for name in self.names()], axis=1)
 
 
-def grasp_features(patch: TurnedPatch, fits: Fits, item_centre: NDArray[np.float64], max_width: float, floor: float,
-                   clearances: tuple[float, ...]) -> GraspFeatures:
+def grasp_features(patch: TurnedPatch, fits: Fits, item_centre: NDArray[np.float64], max_width: float,
+                   finger_depth: float, floor: float, clearances: tuple[float, ...]) -> GraspFeatures:
     """Features of the poses that fit at one yaw.
 
     Args:
@@ -85,6 +87,7 @@ def grasp_features(patch: TurnedPatch, fits: Fits, item_centre: NDArray[np.float
         fits: N poses on it.
         item_centre: (2,) x, y of the segment's middle [m, base frame].
         max_width: of the hand [m].
+        finger_depth: of a finger along the closing direction [m].
         floor: height of the tray's floor [m].
         clearances: that were tried, largest first [m].
     """
@@ -93,7 +96,7 @@ def grasp_features(patch: TurnedPatch, fits: Fits, item_centre: NDArray[np.float
     window = np.clip(fits.row[:, None] + np.arange(-half_pad, half_pad + 1), 0, patch.item.shape[0] - 1)
     strips = patch.item[window]                                          # (N, R, K) heights under the pads
     overlap = fits.top - fits.tip
-    width = (fits.right - fits.left + 0.5) * resolution
+    width = (fits.right - fits.left - EDGE_CELLS) * resolution
 
     low = strips > fits.tip[:, None, None]
     present = low.any(axis=2)
@@ -110,7 +113,8 @@ def grasp_features(patch: TurnedPatch, fits: Fits, item_centre: NDArray[np.float
 
     between = (fits.right - fits.left + 1) * (2 * half_pad + 1)
     fill = low.sum(axis=(1, 2)) / between
-    unseen = _unseen_share(patch.seen, window[:, 0], window[:, -1], fits.left, fits.right, round(0.015 / resolution))
+    unseen = _share(~patch.seen, window[:, 0], window[:, -1] + 1, fits.left - round(0.015 / resolution),
+                    fits.right + round(0.015 / resolution) + 1)
 
     offset = patch.to_base(fits.row, (fits.left + fits.right) / 2) - item_centre
     cosine, sine = np.cos(patch.yaw), np.sin(patch.yaw)
@@ -125,6 +129,7 @@ def grasp_features(patch: TurnedPatch, fits: Fits, item_centre: NDArray[np.float
         lean=np.clip(lean, 0.0, _MAX_SLOPE),
         fill=fill,
         contact=present.mean(axis=1),
+        ledge=_ledge_share(patch.item, fits, half_pad, finger_depth, resolution),
         unseen=unseen,
         tight=(clearances[0] - fits.clearance) / max(clearances[0] - clearances[-1], 1e-9),
         below=np.clip(fits.tip - floor - 0.01, 0.0, None) / 0.1)
@@ -157,15 +162,24 @@ class GraspScoreModel:
         return 1.0 / (1.0 + np.exp(-(self.bias + features.matrix() @ weights)))
 
 
-def _unseen_share(seen: NDArray[np.bool_], first: NDArray[np.intp], last: NDArray[np.intp], left: NDArray[np.intp],
-                  right: NDArray[np.intp], reach: int) -> NDArray[np.float64]:
-    """Share (N,) of unseen cells in the rectangles rows first..last, columns left - reach..right + reach."""
-    counts = np.zeros((seen.shape[0] + 1, seen.shape[1] + 1))
-    counts[1:, 1:] = (~seen).cumsum(axis=0).cumsum(axis=1)
-    r0, r1 = first, last + 1
-    c0, c1 = np.maximum(left - reach, 0), np.minimum(right + reach + 1, seen.shape[1])
-    unseen = counts[r1, c1] - counts[r0, c1] - counts[r1, c0] + counts[r0, c0]
-    return unseen / ((r1 - r0) * (c1 - c0))
+def _ledge_share(item: NDArray[np.float32], fits: Fits, half_pad: int, finger_depth: float,
+                 resolution: float) -> NDArray[np.float64]:
+    """Share (N,) of both fingers' footprints, open and closed, over the item itself."""
+    reach = np.ceil((fits.clearance + finger_depth) / resolution).astype(np.intp)
+    own, first, last = item > 0, fits.row - half_pad, fits.row + half_pad + 1
+    left = _share(own, first, last, fits.left - reach, fits.left)
+    return (left + _share(own, first, last, fits.right + 1, fits.right + 1 + reach)) / 2
+
+
+def _share(mask: NDArray[np.bool_], row0: NDArray[np.intp], row1: NDArray[np.intp], column0: NDArray[np.intp],
+           column1: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Share (N,) of set cells in rectangles (ends exclusive), clipped to the mask."""
+    counts = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int32)
+    counts[1:, 1:] = mask.cumsum(axis=0, dtype=np.int32).cumsum(axis=1)
+    row0, row1 = np.clip(row0, 0, mask.shape[0]), np.clip(row1, 0, mask.shape[0])
+    column0, column1 = np.clip(column0, 0, mask.shape[1]), np.clip(column1, 0, mask.shape[1])
+    inside = counts[row1, column1] - counts[row0, column1] - counts[row1, column0] + counts[row0, column0]
+    return inside / np.maximum((row1 - row0) * (column1 - column0), 1)
 
 
 def _edges(mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
