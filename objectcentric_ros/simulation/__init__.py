@@ -13,4 +13,13 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Item catalogue, MuJoCo cell and D435 sensor model."""
+"""Item catalogue, MuJoCo cell and D435 sensor model.
+
+MuJoCo picks its OpenGL platform from MUJOCO_GL when it is imported, which happens after this module: a robot's computer
+has no display, so EGL is the default, and OSMesa where there is no EGL. Whoever sets MUJOCO_GL decides.
+"""
+
+import ctypes.util
+import os
+
+os.environ.setdefault("MUJOCO_GL", "egl" if ctypes.util.find_library("EGL") else "osmesa")

@@ -74,7 +74,8 @@ class SimulatedArm:
             ValueError: the trajectory is for other joints.
         """
         if sorted(trajectory.joint_names) != sorted(self.joint_names):
-            raise ValueError(f"the trajectory is for {', '.join(trajectory.joint_names)}, the arm has {', '.join(self.joint_names)}")
+            raise ValueError(f"the trajectory is for {', '.join(trajectory.joint_names)}, "
+                             f"the arm has {', '.join(self.joint_names)}")
         self._stop.clear()
         begin, state = self._cell.time, self.state()
         try:
@@ -155,7 +156,8 @@ class SimulatedGripper:
         self._drive(_checked_width(width), self._config.move_force, speed)
         reached = self.width()
         if abs(reached - width) > self._config.move_tolerance:
-            return GripperResult(False, reached, f"the fingers stopped at {reached * 1000:.1f} mm on the way to {width * 1000:.1f} mm")
+            return GripperResult(False, reached, f"the fingers stopped at {reached * 1000:.1f} mm on the way to "
+                                 f"{width * 1000:.1f} mm")
         return GripperResult(True, reached)
 
     def grasp(self, force: float, width: float = 0.0, speed: float = 0.1,

@@ -166,7 +166,8 @@ def random_items(catalogue: Catalogue, count: int, rng: np.random.Generator, spl
 def write_attribution(path: Path, items: Iterable[Item]) -> None:
     """Write who made the models that a rendering shows, as their licences ask; put it beside the rendering."""
     lines = ["Item models from Sweet Home 3D furniture libraries 1.8 (Debian package sweethome3d-furniture),",
-             "scaled and re-lit by objectcentric_ros. Robot: Franka Robotics GmbH and Google DeepMind (MuJoCo Menagerie), Apache-2.0.", ""]
+             "scaled and re-lit by objectcentric_ros.",
+             "Robot: Franka Robotics GmbH and Google DeepMind (MuJoCo Menagerie), Apache-2.0.", ""]
     unique = {item.id: item for item in items}
     for item in sorted(unique.values(), key=lambda item: item.title.casefold()):
         lines.append(f"{item.title}: {item.creator}, {item.licence} ({item.library.stem}, {item.model})")

@@ -22,18 +22,18 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout
-from objectcentric_ros.simulation import scene  # sets MUJOCO_GL before mujoco is imported
+from objectcentric_ros.simulation import scene
 from objectcentric_ros.simulation.catalogue import Item
 from objectcentric_ros.simulation.clutter import drop_clutter
 from objectcentric_ros.simulation.kinematics import solve_pose
 from objectcentric_ros.simulation.rendering import SceneRenderer
 from objectcentric_ros.simulation.sensor import D435Model, DepthSensorConfig
-
-import mujoco
-import numpy as np
-from numpy.typing import NDArray
 
 MAX_WIDTH = 0.08
 _CHUNK = 5                                          # physics steps between two chances to take a snapshot

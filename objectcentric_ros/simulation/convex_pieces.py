@@ -34,7 +34,8 @@ from trimesh.remesh import subdivide_to_size
 
 _STAR = np.vstack([np.eye(3), -np.eye(3)]) / 2
 _STEPS = 0.2              # mean height of the steps [voxels]
-_DIRECTIONS = np.array([d for d in itertools.product((-1, 0, 1), repeat=3) if 0 < np.abs(d).sum() <= 2 and d > (0, 0, 0)], dtype=float)
+_DIRECTIONS = np.array([direction for direction in itertools.product((-1, 0, 1), repeat=3)
+                        if direction > (0, 0, 0) and np.abs(direction).sum() <= 2], dtype=float)
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,8 @@ def _best_cut(piece: _Piece, pitch: float, max_parts: int) -> list[_Piece]:
     _, parts, planes = best
     point_cells = _cells(piece.points, planes)
     voxel_cells = _cells(piece.inside, planes)
-    return [_piece(piece.inside[voxel_cells == cell], piece.points[point_cells == cell], pitch) for cell in np.unique(voxel_cells)]
+    return [_piece(piece.inside[voxel_cells == cell], piece.points[point_cells == cell], pitch)
+            for cell in np.unique(voxel_cells)]
 
 
 def _offset(points: NDArray[np.float64], direction: NDArray[np.float64], share: float) -> float:

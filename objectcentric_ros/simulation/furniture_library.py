@@ -14,9 +14,9 @@
 # limitations under the License.
 
 
-"""Reading Sweet Home 3D furniture libraries (.sh3f): catalogue entries, translated titles and model files.
+r"""Reading Sweet Home 3D furniture libraries (.sh3f): catalogue entries, translated titles and model files.
 
-A library is a zip archive with one Java properties file (Latin-1 with ``\\uXXXX`` escapes, keys ``name#7``), the same
+A library is a zip archive with one Java properties file (Latin-1 with ``\uXXXX`` escapes, keys ``name#7``), the same
 file per language, and one folder a model (Wavefront OBJ, MTL, textures).
 """
 
@@ -62,7 +62,7 @@ class FurnitureEntry:
 
 
 def parse_properties(text: str) -> dict[str, str]:
-    """Keys and values of a Java properties file (comments, line continuation, ``\\uXXXX`` and character escapes)."""
+    r"""Keys and values of a Java properties file (comments, line continuation, ``\uXXXX`` and character escapes)."""
     properties: dict[str, str] = {}
     lines = iter(text.splitlines())
     for line in lines:

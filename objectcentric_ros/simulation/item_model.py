@@ -33,7 +33,6 @@ from pathlib import Path
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
-from PIL import Image
 
 from objectcentric_ros.paths import cache_dir
 from objectcentric_ros.simulation.catalogue import Item
@@ -96,7 +95,8 @@ def _convert(item: Item, files: dict[str, bytes]) -> ItemModel:
     name = item.model.rpartition("/")[2]
     scene = trimesh.load(io.BytesIO(files[name]), file_type="obj", resolver=_FileResolver(files), process=False,
                          split_object=False, group_material=True, skip_materials=False)
-    meshes = [mesh for mesh in (scene.geometry.values() if isinstance(scene, trimesh.Scene) else [scene]) if len(mesh.faces)]
+    loaded = scene.geometry.values() if isinstance(scene, trimesh.Scene) else [scene]
+    meshes = [mesh for mesh in loaded if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
     to_item = _Z_UP @ item.rotation
     vertices = [np.asarray(mesh.vertices) @ to_item.T for mesh in meshes]
     used = np.vstack([v[np.unique(mesh.faces)] for v, mesh in zip(vertices, meshes, strict=True)])
@@ -140,7 +140,7 @@ def _part(vertices: NDArray[np.float32], mesh: trimesh.Trimesh) -> VisualPart:
     if image is not None and uv is not None:
         image.thumbnail((MAX_TEXTURE, MAX_TEXTURE))
         flipped = np.asarray(uv, dtype=np.float32) * [1, -1] + [0, 1]
-        return VisualPart(vertices, faces, flipped.astype(np.float32), np.asarray(image.convert("RGB")), np.ones(4, dtype=np.float32))
+        return VisualPart(vertices, faces, flipped.astype(np.float32), np.asarray(image.convert("RGB")), np.ones(4, np.float32))
     diffuse = getattr(material, "diffuse", None)
     rgba = np.array([0.7, 0.7, 0.7, 1.0]) if diffuse is None else np.asarray(diffuse, dtype=float) / 255
     return VisualPart(vertices, faces, None, None, rgba.astype(np.float32))
@@ -174,7 +174,7 @@ def _save(model: ItemModel, folder: Path) -> None:
             arrays |= {f"uv{index}": part.uv, f"texture{index}": part.texture}
     arrays |= {f"convex{index}": piece for index, piece in enumerate(model.convex_pieces)}
     temporary = Path(tempfile.mkdtemp(dir=folder.parent))
-    np.savez(temporary / "model.npz", **arrays)
+    np.savez(temporary / "model.npz", allow_pickle=False, **arrays)
     try:
         os.replace(temporary, folder)           # atomic: another process never sees half a model
     except OSError:
@@ -187,7 +187,8 @@ def _load(folder: Path) -> ItemModel:
     with np.load(folder / "model.npz") as arrays:
         def get(name: str) -> NDArray | None:
             return arrays[name] if name in arrays.files else None
-        parts = tuple(VisualPart(arrays[f"vertices{i}"], arrays[f"faces{i}"], get(f"uv{i}"), get(f"texture{i}"), arrays[f"rgba{i}"])
+        parts = tuple(VisualPart(arrays[f"vertices{i}"], arrays[f"faces{i}"], get(f"uv{i}"), get(f"texture{i}"),
+                                 arrays[f"rgba{i}"])
                       for i in range(sum(name.startswith("vertices") for name in arrays.files)))
         pieces = tuple(arrays[f"convex{i}"] for i in range(sum(name.startswith("convex") for name in arrays.files)))
     return ItemModel(parts, pieces)

@@ -52,7 +52,7 @@ def solve_pose(model: mujoco.MjModel, body: str, offset: NDArray[np.float64], T_
     limits = np.array([model.joint(name).range for name in joints])
     body_id = model.body(body).id
     q = np.asarray(start, dtype=float).copy()
-    goal_quaternion, quaternion, error = np.zeros(4), np.zeros(4), np.zeros(6)
+    goal_quaternion, error = np.zeros(4), np.zeros(6)
     mujoco.mju_mat2Quat(goal_quaternion, np.ascontiguousarray(T_base_goal[:3, :3]).ravel())
     jacobian = np.zeros((6, model.nv))
     for _ in range(iterations):

@@ -56,7 +56,7 @@ def light_meshes(folder: Path, cache: Path | None = None) -> dict[str, Mesh]:
 def _write(path: Path, files: list[Path]) -> None:
     arrays: dict[str, NDArray] = {}
     for file in files:
-        mesh = trimesh.load(file, force="mesh")
+        mesh = trimesh.load_mesh(file)
         mesh.merge_vertices(merge_tex=True, merge_norm=True)     # faces must share vertices, or the surface tears
         wanted = max(_FEW, int(len(mesh.faces) * _SHARE))
         if len(mesh.faces) <= wanted:
@@ -67,5 +67,5 @@ def _write(path: Path, files: list[Path]) -> None:
         arrays |= {f"{name}/vertices": vertices.astype(np.float32), f"{name}/faces": faces.astype(np.int32)}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.npz")
-    np.savez(temporary, **arrays)
+    np.savez(temporary, allow_pickle=False, **arrays)
     os.replace(temporary, path)          # atomic: another process never sees half a file

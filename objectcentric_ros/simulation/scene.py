@@ -19,11 +19,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Sequence
 from pathlib import Path
-
-os.environ.setdefault("MUJOCO_GL", "egl")          # before mujoco is imported: there is no display on a robot's computer
 
 import mujoco
 import numpy as np
@@ -72,7 +69,8 @@ def _robot() -> mujoco.MjSpec:
     """FR3 and Franka hand of the franky-sim wheel, with what a real controller has and the model lacks."""
     found = importlib.util.find_spec("franky_sim")
     if found is None or found.origin is None:
-        raise ModuleNotFoundError("franky_sim is not installed: `pip install --no-deps franky-sim==1.0.4` (it holds the FR3 model)")
+        raise ModuleNotFoundError("franky_sim, which holds the FR3 model, is not installed: "
+                                  "`pip install --no-deps franky-sim==1.0.4`")
     assets = Path(found.origin).parent / "assets"
     spec = mujoco.MjSpec.from_file(str(assets / "fr3.xml"))
     spec.meshdir = str(assets / "meshes")

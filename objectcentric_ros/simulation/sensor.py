@@ -156,5 +156,5 @@ class D435Model:
         grain = max(1, config.noise_grain)
         coarse = rng.standard_normal((-(-camera.height // grain), -(-camera.width // grain)), dtype=np.float32)
         disparity = cv2.resize(coarse, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
-        disparity /= disparity.std()             # interpolation has averaged
+        disparity = (disparity / disparity.std()).astype(np.float32)     # interpolation has averaged
         return disparity * depth * depth * np.float32(config.subpixel / (camera.fx * config.baseline))

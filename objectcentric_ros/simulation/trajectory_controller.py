@@ -94,8 +94,9 @@ class TrajectoryController:
             distance = np.abs(wanted - positions)
             worst = int(np.argmax(distance))
             if distance[worst] > self._start_tolerance:
-                raise TrajectoryRefused(f"the trajectory starts {distance[worst]:.3f} rad away from where {self.joint_names[worst]} is"
-                                        f" ({positions[worst]:.3f} rad), {self._start_tolerance} rad are allowed", reflex=True)
+                raise TrajectoryRefused(f"the trajectory starts {distance[worst]:.3f} rad away from where"
+                                        f" {self.joint_names[worst]} is ({positions[worst]:.3f} rad),"
+                                        f" {self._start_tolerance} rad are allowed", reflex=True)
         except TrajectoryRefused:
             self.hold(positions)
             raise
@@ -128,7 +129,8 @@ class TrajectoryController:
         outside = np.argwhere((trajectory.positions < low - _ROUNDING) | (trajectory.positions > high + _ROUNDING))
         if outside.size:
             point, joint = outside[0]
-            raise TrajectoryRefused(f"point {point} wants {self.joint_names[joint]} at {trajectory.positions[point, joint]:.3f} rad,"
+            wanted = trajectory.positions[point, joint]
+            raise TrajectoryRefused(f"point {point} wants {self.joint_names[joint]} at {wanted:.3f} rad,"
                                     f" its limits are {low[joint]} .. {high[joint]}", reflex=True)
         speed = np.abs(trajectory.velocities).max(axis=0)
         if len(trajectory.times) > 1:

@@ -63,7 +63,8 @@ def test_the_real_size_is_the_library_s(catalogue: Catalogue) -> None:
     assert catalogue.get("rubiks-cube").scale == 1
 
 
-@pytest.mark.parametrize("text", ["rubiks-cube", "Rubik's cube", "RUBIK'S  CUBE", "rubik’s cube", "Cubo magico", "ルービックキューブ", "Кубик рубика"])
+@pytest.mark.parametrize("text", ["rubiks-cube", "Rubik's cube", "RUBIK'S  CUBE", "rubik’s cube", "Cubo magico",
+                                  "ルービックキューブ", "Кубик рубика"])
 def test_an_item_is_found_by_id_and_by_title_in_any_language(catalogue: Catalogue, text: str) -> None:
     assert [item.id for item in catalogue.find(text)] == ["rubiks-cube"]
 
@@ -82,7 +83,7 @@ def test_an_unknown_id_names_near_ones(catalogue: Catalogue) -> None:
 
 def test_the_splits_part_the_catalogue_in_halves(catalogue: Catalogue) -> None:
     dev, test = catalogue.split("dev"), catalogue.split("test")
-    assert set(i.id for i in dev) | set(i.id for i in test) == {i.id for i in catalogue.split("all")}
+    assert {i.id for i in dev} | {i.id for i in test} == {i.id for i in catalogue.split("all")}
     assert not {i.id for i in dev} & {i.id for i in test}
     assert 0.4 < len(dev) / len(catalogue.items) < 0.6
     with pytest.raises(ValueError, match="expected one of dev, test, all"):

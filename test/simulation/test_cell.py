@@ -57,7 +57,8 @@ def _steps(line: NDArray[np.bool_]) -> NDArray[np.float64]:
 def test_known_points_are_projected_to_half_a_pixel(empty_tray: Cell) -> None:
     frame, tray = empty_tray.render(), empty_tray.layout.tray
     half = np.asarray(tray.inner_size) / 2 + tray.wall_thickness
-    corners = [[tray.centre[0] + sx * half[0], tray.centre[1] + sy * half[1], tray.wall_height, 1.0] for sx in (1, -1) for sy in (1, -1)]
+    corners = [[tray.centre[0] + sx * half[0], tray.centre[1] + sy * half[1], tray.wall_height, 1.0]
+               for sx in (1, -1) for sy in (1, -1)]
     pixels = frame.camera.project((np.linalg.inv(frame.T_base_camera) @ np.transpose(corners)).T[:, :3])
     rim = frame.points_base()[..., 2] > tray.wall_height / 2          # the walls' tops stand out from the table
     u_edges, v_edges = _steps(rim[240]), _steps(rim[:, 320])
@@ -85,7 +86,8 @@ def test_the_link_transforms_chain_to_tcp_and_camera(clutter: Cell) -> None:
     chain = [f"fr3_link{number}" for number in range(8)] + ["fr3_hand"]
     T_base_hand = np.linalg.multi_dot([transforms[pair] for pair in zip(chain[:-1], chain[1:], strict=True)])
     np.testing.assert_allclose(T_base_hand @ transforms["fr3_hand", "fr3_hand_tcp"], clutter.T_base_tcp(), atol=1e-9)
-    T_base_camera = np.linalg.multi_dot([T_base_hand, transforms["fr3_hand", "camera_link"], transforms["camera_link", "camera_color_frame"],
+    T_base_camera = np.linalg.multi_dot([T_base_hand, transforms["fr3_hand", "camera_link"],
+                                         transforms["camera_link", "camera_color_frame"],
                                          transforms["camera_color_frame", "camera_color_optical_frame"]])
     np.testing.assert_allclose(T_base_camera, clutter.render().T_base_camera, atol=1e-9)
 

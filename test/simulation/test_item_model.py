@@ -120,4 +120,5 @@ def test_a_changed_model_or_size_is_converted_anew(wedge: Item, tmp_path: Path) 
 def test_heavy_models_are_simplified(catalogue: Catalogue) -> None:
     model = load_item_model(catalogue.get("biplane"))       # 44 000 faces in the library
     assert sum(len(part.faces) for part in model.parts) <= item_model.MAX_FACES
-    assert np.ptp(np.vstack([part.vertices for part in model.parts]), axis=0) == pytest.approx(catalogue.get("biplane").size, abs=0.002)
+    extents = np.ptp(np.vstack([part.vertices for part in model.parts]), axis=0)
+    assert extents == pytest.approx(catalogue.get("biplane").size, abs=0.002)

@@ -20,12 +20,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.simulation.catalogue import Catalogue
 from objectcentric_ros.simulation.photograph import photograph
 from objectcentric_ros.simulation.sensor import DepthSensorConfig
-from scipy import ndimage
 
 LAYOUT = CellLayout.load()
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from objectcentric_ros.motion.protocols import Trajectory
 from objectcentric_ros.simulation.trajectory_controller import TrajectoryController, TrajectoryRefused
 
