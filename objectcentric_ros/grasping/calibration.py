@@ -15,8 +15,9 @@
 
 """Try planned grasps in physics and fit the score model to what held.
 
-    python -m objectcentric_ros.grasping.calibration try --scenes 30 --items 10 --seed 100 --out trials.npz
-    python -m objectcentric_ros.grasping.calibration fit trials.npz --write config/grasp_score.yaml
+    python -m objectcentric_ros.grasping.calibration try --scenes 10 --items 10 --per-segment 3 --seed 200 --out clutter.npz
+    python -m objectcentric_ros.grasping.calibration try --scenes 16 --items 1 --per-segment 3 --seed 300 --out alone.npz
+    python -m objectcentric_ros.grasping.calibration fit clutter.npz alone.npz --write config/grasp_score.yaml
 
 Only items of the catalogue's dev split are used. Labels are the simulator's, so that what is measured is the grasp.
 """
@@ -48,6 +49,10 @@ from objectcentric_ros.simulation.scene import HAND_TCP_DISTANCE, build_model, m
 _FORCE = 30.0        # N, what a pick uses for light items
 _LIFT = 0.15         # m
 _PERIOD = 0.02       # s between joint targets
+# What contact mechanics lets one expect; the trials move the weights away from here as far as they say so.
+PRIOR = GraspScoreModel(0.0, {
+    "overlap": 2.0, "shallow": -0.7, "width": -0.3, "along": -1.2, "across": -0.7, "wedge": -1.0, "skew": -0.5, "lean": -1.2,
+    "fill": 1.5, "contact": 1.0, "ledge": -1.5, "unseen": -0.5, "tight": -0.3, "below": -0.5})
 
 
 class TrialCell(Cell):
@@ -181,27 +186,32 @@ def run_trials(scenes: int, items: int, seed: int, per_segment: int, layout: Cel
     return trials, without
 
 
-def fit_score(features: NDArray[np.float64], held: NDArray[np.bool_], ridge: float = 2.0) -> GraspScoreModel:
-    """Logistic regression with a ridge on the weights, by Newton's method.
+def fit_score(features: NDArray[np.float64], held: NDArray[np.bool_], ridge: float = 4.0,
+              prior: GraspScoreModel = PRIOR) -> GraspScoreModel:
+    """Logistic regression with a ridge on the distance of the weights from a prior, by Newton's method.
 
     Args:
         features: (N, F).
         held: (N,).
         ridge: strength of the penalty, in trials.
+        prior: where the weights stay without trials.
     """
+    names = GraspFeatures.names()
     design = np.column_stack([np.ones(len(features)), features])
+    expected = np.array([prior.bias, *(prior.weights[name] for name in names)])
     penalty = ridge * np.eye(design.shape[1])
     penalty[0, 0] = 1e-3
-    weights = np.zeros(design.shape[1])
-    for _ in range(50):
+    weights = expected.copy()
+    for _ in range(100):
         probability = 1.0 / (1.0 + np.exp(-design @ weights))
-        gradient = design.T @ (probability - held) + penalty @ weights
+        gradient = design.T @ (probability - held) + penalty @ (weights - expected)
         hessian = (design * (probability * (1 - probability))[:, None]).T @ design + penalty
-        step = np.linalg.solve(hessian, gradient)
+        # Full Newton steps can overshoot far from the optimum, where all probabilities are 0 or 1.
+        step = np.clip(np.linalg.solve(hessian, gradient), -1.0, 1.0)
         weights -= step
         if np.abs(step).max() < 1e-9:
             break
-    return GraspScoreModel(float(weights[0]), dict(zip(GraspFeatures.names(), map(float, weights[1:]), strict=True)))
+    return GraspScoreModel(float(weights[0]), dict(zip(names, map(float, weights[1:]), strict=True)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -61,7 +61,7 @@ class HandFitConfig:
 
     yaws: int = 20
     depths: tuple[float, ...] = (0.040, 0.034, 0.028, 0.022, 0.016, 0.010)
-    clearances: tuple[float, ...] = (0.011, 0.008, 0.004)
+    clearances: tuple[float, ...] = (0.011, 0.007, 0.003)
     floor_clearance: float = 0.004
     min_overlap: float = 0.006
     height_margin: float = 0.003
