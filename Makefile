@@ -4,7 +4,8 @@
 
 PYTHON ?= python3
 ARGS ?=
-SETUP = $(PYTHON) tools/setup_environment.py
+# An environment keeps the Python it was made with, unless PYTHON is given on the command line.
+SETUP = $(PYTHON) tools/setup_environment.py $(if $(filter command%,$(origin PYTHON)),--this-python)
 ENVIRONMENT = . .venv/environment.sh
 PACKAGE_XML = package.xml $(wildcard interfaces/*/package.xml interfaces/bare/*/package.xml)
 

@@ -45,12 +45,24 @@ def checkout(tmp_path: Path) -> Checkout:
 
 def test_a_wrong_python_is_told_which_one_is_needed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(setup_environment, "SUITABLE", ("2.0",))
+    monkeypatch.setattr(sys, "argv", ["setup_environment.py", "run"])
     assert setup_environment.main() == 1
-    assert re.search(r"This is|this is Python 3\.\d+, .* PYTHON=", capsys.readouterr().err, flags=re.S)
+    assert re.search(r"this is Python 3\.\d+, .* PYTHON=", capsys.readouterr().err, flags=re.S)
 
 
 def test_a_virtual_environment_hands_over_to_its_base_interpreter() -> None:
-    assert Path(setup_environment.find_interpreter()).resolve() == Path(sys._base_executable).resolve()
+    assert Path(setup_environment.find_interpreter([sys.executable])).resolve() == Path(sys._base_executable).resolve()
+
+
+def test_an_interpreter_that_does_not_run_is_passed_over() -> None:
+    assert setup_environment.find_interpreter([None, "no-such-python", "/bin/false"]) is None
+
+
+def test_an_environment_keeps_the_python_it_was_made_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(setup_environment, "VENV", str(tmp_path))
+    assert setup_environment.environment_interpreter() is None
+    (tmp_path / "pyvenv.cfg").write_text("home = /opt/bin\nversion = 3.12.1\nexecutable = /opt/bin/python3.12\n")
+    assert setup_environment.environment_interpreter() == "/opt/bin/python3.12"
 
 
 def test_another_processor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

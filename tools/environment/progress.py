@@ -62,8 +62,10 @@ class Log:
         arguments = [str(part) for part in command]
         self.write("$ " + " ".join(arguments))
         try:
-            process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                       env=None if env is None else dict(env), cwd=cwd, text=True, errors="replace")
+            # close_fds=False: the command holds the set-up's lock too, so that it is waited for even if the set-up is killed.
+            process = subprocess.Popen(
+                arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, close_fds=False,
+                env=None if env is None else dict(env), cwd=cwd, text=True, errors="replace")
         except OSError as error:
             self.write(str(error))
             raise CommandFailed(arguments, str(error)) from error

@@ -56,7 +56,8 @@ class Step:
 
 def plan_steps(checkout: Checkout, machine: Machine, for_tests: bool) -> list[Step]:
     """The stamped steps; a step's key contains the key of the step that it builds on."""
-    root, identity = checkout.root, f"{machine.interpreter.resolve()} {sys.version} ROS={machine.has_ros}"
+    root = checkout.root
+    identity = f"{machine.interpreter.resolve()} {sys.version_info.major}.{sys.version_info.minor} ROS={machine.has_ros}"
     run_groups = RUN_GROUPS if machine.has_ros else ("ros", *RUN_GROUPS)
 
     def packages(*groups: str) -> Callable[[Log], None]:
@@ -140,6 +141,7 @@ def main(arguments: Sequence[str]) -> int:
             os.execv(machine.interpreter, [str(machine.interpreter), str(ROOT / "tools" / "setup_environment.py"), goal])
         (ROOT / "out").mkdir(exist_ok=True)
         with (ROOT / "out" / "setup.lock").open("w") as lock:
+            os.set_inheritable(lock.fileno(), True)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
