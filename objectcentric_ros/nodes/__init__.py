@@ -34,7 +34,7 @@ REMEDIES = {
     "objectcentric_interfaces": "run `colcon build --packages-select objectcentric_interfaces` in the root of the repository and"
                                 " source install/setup.bash, or run `make setup` on a machine without ROS",
     "tf2_msgs": "run `sudo apt install ros-jazzy-tf2-msgs`, or `make setup` on a machine without ROS",
-    "franka_msgs": "run `sudo apt install ros-jazzy-franka-msgs` (or build franka_ros2), or `make setup` on a machine without ROS",
+    "franka_msgs": "run `sudo apt install ros-jazzy-franka-msgs` (or build franka_ros2), or `make setup` without ROS",
 }
 
 

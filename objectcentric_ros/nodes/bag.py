@@ -26,6 +26,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,8 @@ def _messages(reader: Reader, path: Path, topics: Sequence[Connection]) -> Itera
 
 
 def play(path: Path, rate: float = 1.0, topics: Sequence[str] = (), loop: bool = False, clock: bool = True,
-         wait_for: Sequence[str] = (), stop: threading.Event | None = None, on_progress: Callable[[float, float], None] = lambda position, duration: None,
+         wait_for: Sequence[str] = (), stop: threading.Event | None = None,
+         on_progress: Callable[[float, float], None] = lambda position, duration: None,
          on_warning: Callable[[str], None] = lambda text: None, namespace: str = "") -> BagSummary:
     """Publish the messages of a bag with their timing.
 
@@ -170,7 +172,8 @@ def play(path: Path, rate: float = 1.0, topics: Sequence[str] = (), loop: bool =
         chosen = _choose(reader, topics, clock, on_warning, path)
         publishers = {c.topic: client.node.create_publisher(message_class(c.msgtype), c.topic, _publisher_qos(c)) for c in chosen}
         clock_publisher = client.node.create_publisher(Clock, "/clock", 10) if clock else None
-        _wait_for_subscribers(client.node, [*publishers.values(), *([clock_publisher] if clock_publisher else [])], wait_for, stop)
+        all_publishers = [*publishers.values(), *([clock_publisher] if clock_publisher else [])]
+        _wait_for_subscribers(client.node, all_publishers, wait_for, stop)
         counts, size = dict.fromkeys(publishers, 0), 0
         duration = max(0, reader.duration - 1) * 1e-9
         while not stop.is_set():
@@ -213,7 +216,8 @@ class _Pace:
             self._clock.publish(Clock(clock=Time(sec=now // 10**9, nanosec=now % 10**9)))
 
 
-def _choose(reader: Reader, topics: Sequence[str], clock: bool, on_warning: Callable[[str], None], path: Path) -> list[Connection]:
+def _choose(reader: Reader, topics: Sequence[str], clock: bool, on_warning: Callable[[str], None],
+            path: Path) -> list[Connection]:
     wanted = {topic if topic.startswith("/") else f"/{topic}" for topic in topics}
     there = [c.topic for c in reader.connections]
     if missing := sorted(wanted - set(there)):
@@ -363,8 +367,8 @@ class _Recorder:
             connection = self._writer.add_connection(topic, kind, typestore=self._typestore,
                                                      offered_qos_profiles=[_recorded_qos(reliable, latched)])
             self.counts[topic] = 0
-            self._node.create_subscription(message_class(kind), topic, lambda raw, c=connection: self._queue.put((c, self._now(), raw)),
-                                           qos, raw=True, callback_group=self._group)
+            self._node.create_subscription(message_class(kind), topic, partial(self._take, connection), qos, raw=True,
+                                           callback_group=self._group)
 
     def write(self, timeout: float) -> bool:
         """Write one queued message; False when none came within the timeout [s]."""
@@ -381,8 +385,8 @@ class _Recorder:
     def _on_clock(self, message: Clock) -> None:
         self._clock = message.clock.sec * 10**9 + message.clock.nanosec
 
-    def _now(self) -> int:
-        return self._clock or time.time_ns()
+    def _take(self, connection: Connection, raw: bytes) -> None:
+        self._queue.put((connection, self._clock or time.time_ns(), raw))
 
 
 def _recorded_qos(reliable: bool, latched: bool) -> Qos:

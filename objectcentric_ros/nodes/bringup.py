@@ -67,7 +67,8 @@ class Bringup:
     """
 
     def __init__(self, task: str, *, simulated: bool = True, camera: bool = False, settings: Mapping[str, Any] | None = None,
-                 params_file: Path | None = None, namespace: str = "", bag: Path | None = None, output: Output | None = None) -> None:
+                 params_file: Path | None = None, namespace: str = "", bag: Path | None = None,
+                 output: Output | None = None) -> None:
         self.task, self.simulated, self.namespace = task, simulated, namespace.strip("/")
         self.entries = nodes_of(task, simulated, camera)
         self._params_file = params_file or parameters_file()
@@ -134,7 +135,8 @@ class Bringup:
             if self.failure or failed:
                 raise BringupError(self.failure or "; ".join(f"{name} {beat.message}" for name, beat in failed.items()))
             if time.monotonic() - began > timeout:
-                raise BringupError(f"not active after {timeout:.0f} s: " + "; ".join(f"{name} ({self._condition(name)})" for name in missing))
+                conditions = "; ".join(f"{name} ({self._condition(name)})" for name in missing)
+                raise BringupError(f"not active after {timeout:.0f} s: {conditions}")
             assert self._heartbeats is not None
             self._heartbeats.wait_for_beat(0.1)
         if self._bag is not None and "bag" not in self._children:

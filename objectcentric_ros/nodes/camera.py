@@ -83,7 +83,8 @@ class CameraNode(StackNode):
         self._align = self._rs.align(self._rs.stream.color)
         color = self._profile.get_stream(self._rs.stream.color).as_video_stream_profile()
         intrinsics = color.get_intrinsics()
-        self._camera = PinholeCamera(intrinsics.width, intrinsics.height, intrinsics.fx, intrinsics.fy, intrinsics.ppx, intrinsics.ppy)
+        self._camera = PinholeCamera(intrinsics.width, intrinsics.height, intrinsics.fx, intrinsics.fy, intrinsics.ppx,
+                                     intrinsics.ppy)
         self._distortion = [float(c) for c in intrinsics.coeffs]
         depth = self._profile.get_stream(self._rs.stream.depth)
         self._T_depth_color = matrix_from_extrinsics(color.get_extrinsics_to(depth))
@@ -118,8 +119,8 @@ class CameraNode(StackNode):
     def _check_device(self, serial_number: str) -> None:
         devices = {device.get_info(self._rs.camera_info.serial_number) for device in self._rs.context().query_devices()}
         if not devices:
-            raise ValueError("no RealSense device is connected: plug it into a USB 3 port, check `rs-enumerate-devices` and the udev"
-                             " rules, or set the parameter device_file to a recording")
+            raise ValueError("no RealSense device is connected: plug it into a USB 3 port, check `rs-enumerate-devices` and the"
+                             " udev rules, or set the parameter device_file to a recording")
         if serial_number and serial_number not in devices:
             raise ValueError(f"no RealSense device has serial number {serial_number!r}; connected: {', '.join(sorted(devices))}")
 
@@ -137,7 +138,8 @@ class CameraNode(StackNode):
         try:
             profile = self._pipeline.start(wanted)
         except RuntimeError as error:
-            what = f"device file {config.device_file}" if config.device_file else f"the device at {config.width}x{config.height}, {config.rate} Hz"
+            live = f"the device at {config.width}x{config.height}, {config.rate} Hz"
+            what = f"device file {config.device_file}" if config.device_file else live
             raise ValueError(f"can't start {what}: {error}") from error
         self._started = True
         streams = {profile.stream_type() for profile in profile.get_streams()}
@@ -236,8 +238,8 @@ def _librealsense() -> Any:
     try:
         import pyrealsense2
     except ImportError as error:
-        raise ValueError(f"pyrealsense2 can't be imported ({error}): run `pip install pyrealsense2` and `sudo apt install libusb-1.0-0`,"
-                         " or use realsense2_camera") from error
+        raise ValueError(f"pyrealsense2 can't be imported ({error}): run `pip install pyrealsense2` and"
+                         " `sudo apt install libusb-1.0-0`, or use realsense2_camera") from error
     return pyrealsense2
 
 

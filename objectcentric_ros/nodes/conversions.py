@@ -207,7 +207,8 @@ def color_from_compressed(image: CompressedImage) -> NDArray[np.uint8]:
     return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
-def compressed_from_color(color: NDArray[np.uint8], header: Header | None = None, kind: str = "png", quality: int = 90) -> CompressedImage:
+def compressed_from_color(color: NDArray[np.uint8], header: Header | None = None, kind: str = "png",
+                          quality: int = 90) -> CompressedImage:
     """PNG or JPEG message of (H, W, 3) uint8 RGB; quality is JPEG's."""
     if kind not in ("png", "jpeg"):
         raise ValueError(f"unknown image format {kind!r}, expected png or jpeg")
@@ -319,7 +320,8 @@ def _quaternion(matrix: NDArray[np.float64]) -> Quaternion:
 # -- segments, grasps, identifications, trajectories ----------------------------------------------------------------------
 
 
-def segments_from_segmentation(segmentation: Segmentation, T_base_camera: NDArray[np.float64], header: Header) -> interfaces.Segments:
+def segments_from_segmentation(segmentation: Segmentation, T_base_camera: NDArray[np.float64],
+                               header: Header) -> interfaces.Segments:
     """Segments message; header is the colour image's, so centroids go into the optical frame."""
     T_camera_base = invert(T_base_camera)
     message = interfaces.Segments(header=header, labels=image_from_labels(segmentation.labels, header))

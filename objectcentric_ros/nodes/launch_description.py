@@ -17,7 +17,6 @@
 
 from __future__ import annotations
 
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, OpaqueFunction, RegisterEventHandler
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
@@ -26,6 +25,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from launch import LaunchContext, LaunchDescription
 from objectcentric_ros.nodes.table import PACKAGE, NodeEntry, nodes_of, parameters_file
 from objectcentric_ros.paths import share_dir
 
@@ -84,7 +84,7 @@ def _node(entry: NodeEntry, respawn: bool) -> LifecycleNode:
     # The simulation is what publishes /clock: it can't follow it.
     use_sim_time = False if entry.source == "simulation" else ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
     return LifecycleNode(
-        package=PACKAGE, executable=entry.executable, name=entry.name, namespace=LaunchConfiguration("namespace"), output="screen",
-        emulate_tty=True, respawn=respawn and entry.respawn, respawn_delay=RESPAWN_DELAY,
+        package=PACKAGE, executable=entry.executable, name=entry.name, namespace=LaunchConfiguration("namespace"),
+        output="screen", emulate_tty=True, respawn=respawn and entry.respawn, respawn_delay=RESPAWN_DELAY,
         parameters=[LaunchConfiguration("params_file"), {"use_sim_time": use_sim_time}],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")])

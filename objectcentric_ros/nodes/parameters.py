@@ -57,7 +57,8 @@ def parameter(default: Any, description: str, *, minimum: float | None = None, m
     Args:
         default: bool, int, float, str or a tuple of one of them (an empty tuple of str is [""] in ROS).
         description: one sentence with the unit, shown by `ros2 param describe`.
-        minimum, maximum: range of a number.
+        minimum: least allowed number.
+        maximum: largest allowed number.
         choices: allowed values.
         read_only: False where a running node follows a change (self.config is replaced).
     """
@@ -132,7 +133,8 @@ class ParameterSet:
         # rclpy has no public view of the overrides of undeclared parameters, and ignores a misspelt one in silence.
         given = self._node._parameter_overrides
         for name in given:
-            if name in self._declarations or name in BUILT_IN or name.startswith("qos_overrides.") or self._node.has_parameter(name):
+            known = name in self._declarations or name in BUILT_IN or self._node.has_parameter(name)
+            if known or name.startswith("qos_overrides."):
                 continue
             near = difflib.get_close_matches(name, self._declarations, n=3)
             hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it has {', '.join(sorted(self._declarations))}"
@@ -167,7 +169,8 @@ def _declarations(config_class: type, prefix: str) -> Iterator[_Declaration]:
         if typing.get_origin(kind) is tuple:
             array, kind = True, typing.get_args(kind)[0]
         if kind not in _TYPES:
-            raise TypeError(f"{config_class.__name__}.{field.name} is a {kind}; a parameter is bool, int, float, str or a tuple of one")
+            raise TypeError(f"{config_class.__name__}.{field.name} is a {kind}; a parameter is bool, int, float, str"
+                            " or a tuple of one")
         if field.default is not dataclasses.MISSING:
             default = field.default
         elif field.default_factory is not dataclasses.MISSING:
@@ -189,8 +192,8 @@ def _descriptor(kind: type, array: bool, description: str, metadata: types.Mappi
             descriptor.integer_range = [IntegerRange(from_value=-2**63 if low is None else int(low),
                                                      to_value=2**63 - 1 if high is None else int(high), step=0)]
         else:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=float("-inf") if low is None else float(low),
-                                                                  to_value=float("inf") if high is None else float(high), step=0.0)]
+            first, last = float("-inf") if low is None else float(low), float("inf") if high is None else float(high)
+            descriptor.floating_point_range = [FloatingPointRange(from_value=first, to_value=last, step=0.0)]
     if metadata.get("choices"):
         descriptor.additional_constraints = "one of " + ", ".join(map(str, metadata["choices"]))
     return descriptor

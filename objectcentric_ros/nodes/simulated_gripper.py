@@ -113,7 +113,8 @@ class SimulatedGripper:
             # The hand doesn't stop at the width: it closes until something holds it, then compares.
             outward = request.width > self._hand.gripper_width()
             ended = finish(request.width if outward else 0.0, request.force, request.speed)
-            width, low, high = self._hand.gripper_width(), request.width - request.epsilon.inner, request.width + request.epsilon.outer
+            width = self._hand.gripper_width()
+            low, high = request.width - request.epsilon.inner, request.width + request.epsilon.outer
             if not ended and not low <= width <= high:
                 return f"the fingers ended at {width:.4f} m, outside {low:.4f} .. {high:.4f} m"
             return ended
@@ -135,7 +136,8 @@ class SimulatedGripper:
             goal.succeed()
         return kind.Result(success=not problem, error=problem)
 
-    def _drive(self, goal: ServerGoalHandle, kind: Any, interrupt: threading.Event, width: float, force: float, speed: float) -> str:
+    def _drive(self, goal: ServerGoalHandle, kind: Any, interrupt: threading.Event, width: float, force: float,
+               speed: float) -> str:
         """Command the fingers and wait until they rest; returns why they didn't get there, empty when they rest."""
         hand = self._hand
         hand.set_gripper(width, force, speed)

@@ -110,7 +110,8 @@ class SimulationNode(StackNode):
         self._depth = self.create_publisher(Image, f"{aligned}/image_raw", sensor)
         self._depth_info = self.create_publisher(CameraInfo, f"{aligned}/camera_info", sensor)
         self._scene = self.create_publisher(Image, config.scene_topic, sensor)
-        self._clock_publisher = self.create_publisher(Clock, "/clock", QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+        self._clock_publisher = self.create_publisher(Clock, "/clock",
+                                                      QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
         self._joint_states = self.create_publisher(JointState, config.joint_states_topic, state)
         self._finger_states = self.create_publisher(JointState, f"{config.gripper}/joint_states", state)
         self._tf = self.create_publisher(TFMessage, "/tf", QoSProfile(depth=100))
@@ -274,7 +275,8 @@ class SimulationNode(StackNode):
         items = len(self._present().scene_items)
         values = {"items": items, "real_time_share": f"{share:.2f}", "camera_ms": f"{getattr(self, '_camera_ms', 0.0):.0f}"}
         if share < 0.8:
-            self.report(WARN, f"the machine reaches {share:.0%} of the wanted speed: lower camera_rate or real_time_factor", **values)
+            self.report(WARN, f"the machine reaches {share:.0%} of the wanted speed: lower camera_rate or real_time_factor",
+                        **values)
         else:
             self.report(OK, "simulating", **values)
 
@@ -284,7 +286,8 @@ class SimulationNode(StackNode):
         names = [*cell.joint_names, *cell.finger_joint_names]
         header = Header(stamp=stamp)
         self._clock_publisher.publish(Clock(clock=stamp))
-        self._joint_states.publish(JointState(header=header, name=names, position=positions.tolist(), velocity=velocities.tolist()))
+        self._joint_states.publish(JointState(header=header, name=names, position=positions.tolist(),
+                                              velocity=velocities.tolist()))
         self._finger_states.publish(JointState(header=header, name=names[7:], position=positions[7:].tolist(),
                                                velocity=velocities[7:].tolist()))
         self._tf.publish(TFMessage(transforms=[transform_from_matrix(T, parent, child, stamp)
@@ -300,7 +303,8 @@ class SimulationNode(StackNode):
                                if child.removeprefix("fr3_link").isdigit() or child.endswith("finger")}
         T_flange = np.eye(4)                     # fr3_link8, which the physics model has no body for
         T_flange[2, 3] = 0.107
-        static: dict[tuple[str, str], NDArray[np.float64]] = {("base", layout.base_frame): np.eye(4), (last_link, "fr3_link8"): T_flange}
+        static: dict[tuple[str, str], NDArray[np.float64]] = {("base", layout.base_frame): np.eye(4),
+                                                              (last_link, "fr3_link8"): T_flange}
         for (parent, child), T in transforms.items():
             if child == layout.hand_frame and parent == last_link:
                 static["fr3_link8", child] = np.linalg.inv(T_flange) @ T

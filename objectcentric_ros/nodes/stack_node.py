@@ -256,7 +256,8 @@ class StackNode(LifecycleNode):
         # rclpy's own callback lets rcl's error for a transition that the present state doesn't have end the process.
         wanted: int | None = request.transition.id
         if request.transition.label:
-            wanted = {label: number for number, label, *_ in self._state_machine.available_transitions}.get(request.transition.label)
+            numbers = {label: number for number, label, *_ in self._state_machine.available_transitions}
+            wanted = numbers.get(request.transition.label)
         with self._transition_lock:
             possible = [number for number, *_ in self._state_machine.available_transitions]
             if wanted not in possible:

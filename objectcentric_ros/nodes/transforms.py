@@ -71,7 +71,8 @@ class TransformListener:
         """T_target_source (4, 4) float64.
 
         Args:
-            target, source: frame names.
+            target: frame to map into.
+            source: frame to map from.
             stamp: time of the transform (message stamp or seconds); None is the newest.
             timeout: how long to wait for it [s of wall time]; needs an executor that spins in another thread.
 

@@ -61,8 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"objectcentric bringup: {error}", file=sys.stderr)
         return 2
     try:
-        bringup = Bringup(arguments.task, simulated=not arguments.real, camera=arguments.camera, settings=_settings(arguments.settings),
-                          params_file=arguments.params_file, namespace=arguments.namespace, bag=arguments.bag, output=prefixed_output())
+        bringup = Bringup(arguments.task, simulated=not arguments.real, camera=arguments.camera, bag=arguments.bag,
+                          settings=_settings(arguments.settings), params_file=arguments.params_file,
+                          namespace=arguments.namespace, output=prefixed_output())
     except ValueError as error:
         print(f"objectcentric bringup: {error}", file=sys.stderr)
         return 2

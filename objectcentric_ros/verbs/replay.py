@@ -62,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     with Progress(*columns, console=console, transient=True) as progress, interrupting(stop):
         task = progress.add_task(str(arguments.bag), total=0.0)
         try:
-            summary = play(arguments.bag, arguments.rate, arguments.topics, arguments.loop, not arguments.no_clock, arguments.wait_for, stop,
+            summary = play(arguments.bag, arguments.rate, arguments.topics, arguments.loop, not arguments.no_clock,
+                           arguments.wait_for, stop,
                            lambda position, duration: progress.update(task, completed=position, total=duration),
                            lambda text: console.print(text, highlight=False))
         except BagError as error:

@@ -47,11 +47,13 @@ def record(path: Path, frames: int = 6, scene: Scene = wall_with_box, color: boo
     device.register_info(rs.camera_info.name, "Intel RealSense D435 (software)")
     device.register_info(rs.camera_info.serial_number, "SW0001")
     stereo = device.add_sensor("Stereo Module")
-    depth_profile = stereo.add_video_stream(_stream(rs.stream.depth, rs.format.z16, 2, 0, DEPTH_FOCAL), True).as_video_stream_profile()
+    depth_profile = stereo.add_video_stream(_stream(rs.stream.depth, rs.format.z16, 2, 0, DEPTH_FOCAL),
+                                            True).as_video_stream_profile()
     stereo.add_read_only_option(rs.option.depth_units, 0.001)
     if color:
         camera = device.add_sensor("RGB Camera")
-        color_profile = camera.add_video_stream(_stream(rs.stream.color, rs.format.rgb8, 3, 1, COLOR_FOCAL), True).as_video_stream_profile()
+        color_profile = camera.add_video_stream(_stream(rs.stream.color, rs.format.rgb8, 3, 1, COLOR_FOCAL),
+                                                True).as_video_stream_profile()
         extrinsics = rs.extrinsics()
         extrinsics.rotation, extrinsics.translation = [1, 0, 0, 0, 1, 0, 0, 0, 1], [BASELINE, 0, 0]
         depth_profile.register_extrinsics_to(color_profile, extrinsics)
@@ -79,7 +81,8 @@ def _stream(kind: rs.stream, form: rs.format, size: int, uid: int, focal: float)
     stream.type, stream.index, stream.uid, stream.fmt = kind, 0, uid, form
     stream.width, stream.height, stream.fps, stream.bpp = WIDTH, HEIGHT, RATE, size
     intrinsics = rs.intrinsics()
-    intrinsics.width, intrinsics.height, intrinsics.fx, intrinsics.fy, intrinsics.ppx, intrinsics.ppy = WIDTH, HEIGHT, focal, focal, 320, 240
+    intrinsics.width, intrinsics.height, intrinsics.fx, intrinsics.fy = WIDTH, HEIGHT, focal, focal
+    intrinsics.ppx, intrinsics.ppy = WIDTH / 2, HEIGHT / 2
     intrinsics.model, intrinsics.coeffs = rs.distortion.brown_conrady, [0, 0, 0, 0, 0]
     stream.intrinsics = intrinsics
     return stream

@@ -30,10 +30,6 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from objectcentric_interfaces.msg import Identification, Identifications
-from objectcentric_ros.nodes import bag
-from objectcentric_ros.nodes.bag import BagError
-from objectcentric_ros.nodes.conversions import image_from_color, stamp_nanoseconds, transform_from_matrix
-from objectcentric_ros.nodes.transforms import STATIC_QOS
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.interfaces import ConnectionExtRosbag2, QosDurability
@@ -43,6 +39,11 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 from tf2_msgs.msg import TFMessage
+
+from objectcentric_ros.nodes import bag
+from objectcentric_ros.nodes.bag import BagError
+from objectcentric_ros.nodes.conversions import image_from_color, stamp_nanoseconds, transform_from_matrix
+from objectcentric_ros.nodes.transforms import STATIC_QOS
 
 from .node_bench import NodeBench
 
@@ -103,7 +104,8 @@ def test_latched_transforms_reach_a_late_joiner(bench: NodeBench, tmp_path: Path
 def test_rate_and_chosen_topics(bench: NodeBench, tmp_path: Path) -> None:
     path = write_bag(tmp_path / "bag", seconds=4.0)
     positions: list[tuple[float, float]] = []
-    summary = bag.play(path, rate=8.0, topics=["text"], on_progress=lambda position, _: positions.append((time.monotonic(), position)))
+    summary = bag.play(path, rate=8.0, topics=["text"],
+                       on_progress=lambda position, _: positions.append((time.monotonic(), position)))
     assert summary.counts == {"/text": 11}
     assert positions[-1][0] - positions[0][0] == pytest.approx(0.5, abs=0.3)
     assert positions[-1][1] == pytest.approx(4.0)
@@ -135,7 +137,8 @@ def test_topics_that_the_bag_has_not_and_types_that_are_not_installed(tmp_path: 
     warnings: list[str] = []
     with pytest.raises(BagError, match="no topic that can be played"):
         bag.play(strange, on_warning=warnings.append)
-    assert warnings == ["left out /strange: message type no_such_msgs/msg/Thing is not installed (apt package ros-jazzy-no-such-msgs)"]
+    assert warnings == ["left out /strange: message type no_such_msgs/msg/Thing is not installed"
+                        " (apt package ros-jazzy-no-such-msgs)"]
 
 
 def _truncated_mcap(folder: Path) -> Path:
@@ -176,7 +179,8 @@ def _text_file(folder: Path) -> Path:
     return folder / "bag.txt"
 
 
-@pytest.mark.parametrize("spoil", [_truncated_mcap, _broken_database, _broken_metadata, _missing_table, _empty_folder, _text_file])
+@pytest.mark.parametrize("spoil", [_truncated_mcap, _broken_database, _broken_metadata, _missing_table, _empty_folder,
+                                   _text_file])
 def test_broken_bag_is_a_sentence_with_its_path(tmp_path: Path, spoil: object) -> None:
     path = spoil(tmp_path)   # type: ignore[operator]
     with pytest.raises(BagError, match=str(path)):
@@ -224,7 +228,8 @@ def test_recorded_messages_come_back_equal(bench: NodeBench, tmp_path: Path, sto
     assert isinstance(latched.ext, ConnectionExtRosbag2)
     assert latched.ext.offered_qos_profiles[0].durability is QosDurability.TRANSIENT_LOCAL
     topics, _ = bag.describe_bag(path)
-    assert {topic.name: topic.kind for topic in topics} == {"/image": "sensor_msgs/msg/Image", "/tf_static": "tf2_msgs/msg/TFMessage"}
+    assert {topic.name: topic.kind for topic in topics} == {"/image": "sensor_msgs/msg/Image",
+                                                            "/tf_static": "tf2_msgs/msg/TFMessage"}
 
 
 def test_own_interfaces_are_recorded_with_their_definition(bench: NodeBench, tmp_path: Path, stopping: threading.Event) -> None:
@@ -275,7 +280,8 @@ def test_recording_nothing_leaves_nothing_and_an_old_bag_stays(tmp_path: Path, s
 def test_verbs_record_and_replay(bench: NodeBench, tmp_path: Path) -> None:
     publisher = bench.client.create_publisher(String, "/text", RELIABLE)
     path = tmp_path / "bag"
-    process = subprocess.Popen([sys.executable, "-m", "objectcentric_ros.cli", "record", "--output", str(path), "--topics", "/text"],
+    process = subprocess.Popen([sys.executable, "-m", "objectcentric_ros.cli", "record", "--output", str(path), "--topics",
+                                "/text"],
                                stderr=subprocess.PIPE, text=True)
     bench.wait_for(publisher.get_subscription_count, "the recorder", timeout=20.0)
     publisher.publish(String(data="hello"))
@@ -289,5 +295,6 @@ def test_verbs_record_and_replay(bench: NodeBench, tmp_path: Path) -> None:
                             capture_output=True, text=True, timeout=60.0)
     assert replay.returncode == 0, replay.stderr
     bench.wait_for(lambda: [message.data for message in texts] == ["hello"], "the text")
-    wrong = subprocess.run([sys.executable, "-m", "objectcentric_ros.cli", "replay", str(tmp_path / "no")], capture_output=True, text=True)
+    wrong = subprocess.run([sys.executable, "-m", "objectcentric_ros.cli", "replay", str(tmp_path / "no")], capture_output=True,
+                           text=True)
     assert wrong.returncode == 1 and "there is no bag" in wrong.stderr

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from objectcentric_ros.nodes import bringup as bringup_module
 from objectcentric_ros.nodes import table
 from objectcentric_ros.nodes.bringup import Bringup, BringupError
@@ -188,7 +189,8 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_verb_runs_until_interrupted_and_leaves_nothing(toys: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", VERB, "bringup", "simulation", "--params-file", str(toys), "--set", "toy_two.speed=3.5"],
+    process = subprocess.Popen([sys.executable, "-c", VERB, "bringup", "simulation", "--params-file", str(toys), "--set",
+                                "toy_two.speed=3.5"],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     watchdog = threading.Timer(60.0, process.kill)
     watchdog.start()
@@ -209,7 +211,8 @@ def test_verb_runs_until_interrupted_and_leaves_nothing(toys: Path) -> None:
 
 
 def test_verb_fails_with_the_reason(toys: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", VERB, "bringup", "simulation", "--params-file", str(toys), "--set", "toy_one.broken=true"],
+    done = subprocess.run([sys.executable, "-c", VERB, "bringup", "simulation", "--params-file", str(toys), "--set",
+                           "toy_one.broken=true"],
                           capture_output=True, text=True, timeout=60.0)
     assert done.returncode == 1
     assert "toy_one can't configure: no power: plug it in" in done.stderr

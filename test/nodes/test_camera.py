@@ -22,13 +22,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, Image
+
 from objectcentric_ros.geometry.se3 import T_from
 from objectcentric_ros.nodes.camera import CameraNode, matrix_from_extrinsics, millimetres
 from objectcentric_ros.nodes.conversions import color_from_image, depth_from_image, stamp_nanoseconds
 from objectcentric_ros.nodes.stack_node import ERROR, OK
 from objectcentric_ros.nodes.transforms import TransformListener
-from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, Image
 
 from .node_bench import COLOR_TOPIC, DEPTH_TOPIC, INFO_TOPIC, NodeBench
 

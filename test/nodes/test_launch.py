@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import pytest
+
 from objectcentric_ros.nodes.table import TASKS, nodes_of
 
 launch = pytest.importorskip("launch", reason="the launch package comes with ROS: sudo apt install ros-jazzy-launch-ros")
@@ -28,6 +29,7 @@ def started(task: str, **arguments: str) -> list[str]:
     """Executables of the nodes that a launch description would start."""
     from launch.actions import OpaqueFunction
     from launch_ros.actions import LifecycleNode
+
     from objectcentric_ros.nodes.launch_description import describe
 
     description = describe(task)

@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from objectcentric_interfaces.msg import Identifications, Segments
+from objectcentric_interfaces.msg import Identification, Identifications, Segments
+
 from objectcentric_ros.gallery.records import ObjectRecord
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.nodes import bag
@@ -50,6 +51,10 @@ def gallery_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield str(folder)
 
 
+def name_of(found: Identification) -> str:
+    return "none of these" if found.none_of_these else str(found.ranking[0].object_id)
+
+
 def replay(gallery_dir: str) -> tuple[Seen, Named]:
     """Label images and the best name of every segment, by image stamp [ns]."""
     bench = NodeBench()
@@ -64,9 +69,8 @@ def replay(gallery_dir: str) -> tuple[Seen, Named]:
             return bool(segments and names and names[-1].header.stamp == segments[-1].header.stamp)
         bench.wait_for(done, "names of the last segments", timeout=30.0)
         seen = {stamp_nanoseconds(message.header.stamp): labels_from_image(message.labels) for message in segments}
-        named = {stamp_nanoseconds(message.header.stamp): {
-            found.segment_id: "none of these" if found.none_of_these else found.ranking[0].object_id for found in message.identifications}
-            for message in names}
+        named = {stamp_nanoseconds(message.header.stamp): {found.segment_id: name_of(found) for found in message.identifications}
+                 for message in names}
         return seen, named
     finally:
         bench.close()

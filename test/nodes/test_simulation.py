@@ -24,6 +24,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
 from objectcentric_ros.motion.protocols import Trajectory
 from objectcentric_ros.nodes.conversions import (
     color_from_image,
@@ -34,19 +39,16 @@ from objectcentric_ros.nodes.conversions import (
 )
 from objectcentric_ros.nodes.stack_node import ERROR
 from objectcentric_ros.nodes.transforms import TransformListener
-from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, Image, JointState
-from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
 
 from .node_bench import COLOR_TOPIC, DEPTH_TOPIC, INFO_TOPIC, NodeBench
 
 pytest.importorskip("mujoco")
 
-from franka_msgs.action import Grasp, Homing, Move  # noqa: E402
-from objectcentric_interfaces.srv import GetGroundTruth, ResetScene  # noqa: E402
-from objectcentric_ros.nodes.simulation import SimulationNode  # noqa: E402
-from rosgraph_msgs.msg import Clock  # noqa: E402
+from franka_msgs.action import Grasp, Homing, Move
+from objectcentric_interfaces.srv import GetGroundTruth, ResetScene
+from rosgraph_msgs.msg import Clock
+
+from objectcentric_ros.nodes.simulation import SimulationNode
 
 ARM = tuple(f"fr3_joint{number}" for number in range(1, 8))
 SUCCEEDED, CANCELED, ABORTED = 4, 5, 6
@@ -66,9 +68,11 @@ class Robot:
     def positions(self) -> np.ndarray:
         return np.array(self.states[-1].position[:7])
 
-    def send(self, positions: np.ndarray, duration: float = 0.6, names: tuple[str, ...] = ARM, start: np.ndarray | None = None) -> None:
+    def send(self, positions: np.ndarray, duration: float = 0.6, names: tuple[str, ...] = ARM,
+             start: np.ndarray | None = None) -> None:
         first = self.positions() if start is None else start
-        self.trajectories.publish(message_from_trajectory(Trajectory(names, np.array([0.0, duration]), np.stack([first, positions]),
+        self.trajectories.publish(message_from_trajectory(Trajectory(names, np.array([0.0, duration]),
+                                                                     np.stack([first, positions]),
                                                                      np.zeros((2, len(names))))))
 
     def wait_at(self, positions: np.ndarray) -> None:
@@ -122,7 +126,8 @@ def test_camera_looks_like_realsense_ros(robot: Robot) -> None:
           robot.watching(CameraInfo, DEPTH_TOPIC.replace("image_raw", "camera_info")) as depth_infos):
         def together() -> tuple[Image, Image] | None:
             stamps = {stamp_nanoseconds(image.header.stamp): image for image in color}
-            return next(((stamps[key], image) for image in depth if (key := stamp_nanoseconds(image.header.stamp)) in stamps), None)
+            return next(((stamps[key], image) for image in depth if (key := stamp_nanoseconds(image.header.stamp)) in stamps),
+                        None)
 
         rgb, aligned = robot.bench.wait_for(lambda: infos and depth_infos and together(), "a pair with one stamp", timeout=30.0)
     assert (rgb.encoding, rgb.width, rgb.height, rgb.step) == ("rgb8", 640, 480, 1920)
@@ -168,7 +173,8 @@ def test_joint_order_of_the_message_does_not_matter(robot: Robot) -> None:
 def test_gripper_moves_homes_and_tells_feedback(robot: Robot) -> None:
     client = robot.bench.action(Move, "/franka_gripper/move")
     feedback: list[float] = []
-    future = client.send_goal_async(Move.Goal(width=0.02, speed=0.05), feedback_callback=lambda m: feedback.append(m.feedback.current_width))
+    future = client.send_goal_async(Move.Goal(width=0.02, speed=0.05),
+                                    feedback_callback=lambda m: feedback.append(m.feedback.current_width))
     result = robot.bench.finish(robot.bench.finish(future).get_result_async())
     assert (result.status, result.result.success, result.result.error) == (SUCCEEDED, True, "")
     assert robot.node.gripper_width() == pytest.approx(0.02, abs=0.004)

@@ -30,14 +30,15 @@ from pathlib import Path
 import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from objectcentric_ros.nodes import MissingRosPackage, require
-from objectcentric_ros.nodes.parameters import ParameterError
-from objectcentric_ros.nodes.stack_node import ERROR, OK, WARN, StackConfig, StackNode, parameter
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import DescribeParameters
 from rclpy.parameter import Parameter
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
+
+from objectcentric_ros.nodes import MissingRosPackage, require
+from objectcentric_ros.nodes.parameters import ParameterError
+from objectcentric_ros.nodes.stack_node import ERROR, OK, WARN, StackConfig, StackNode, parameter
 
 from .node_bench import NodeBench
 
@@ -119,13 +120,16 @@ def test_hooks_run_in_lifecycle_order(bench: NodeBench) -> None:
 
 def test_what_a_hook_creates_goes_with_its_state(bench: NodeBench) -> None:
     node = bench.add(ProbeNode, start=False)
-    before = len(list(node.services)), len(list(node.timers)), len(list(node.publishers))
+
+    def entities() -> tuple[int, int, int]:
+        return len(list(node.services)), len(list(node.timers)), len(list(node.publishers))
+    before = entities()
     assert node.configure_and_activate()
-    assert (len(list(node.services)), len(list(node.timers)), len(list(node.publishers))) == (before[0] + 2, before[1] + 1, before[2] + 1)
+    assert entities() == (before[0] + 2, before[1] + 1, before[2] + 1)
     assert change(bench, Transition.TRANSITION_DEACTIVATE)
-    assert (len(list(node.services)), len(list(node.timers)), len(list(node.publishers))) == (before[0], before[1], before[2] + 1)
+    assert entities() == (before[0], before[1], before[2] + 1)
     assert change(bench, Transition.TRANSITION_CLEANUP)
-    assert (len(list(node.services)), len(list(node.timers)), len(list(node.publishers))) == before
+    assert entities() == before
 
 
 def test_transition_that_the_state_has_not_is_refused_and_the_node_stays(bench: NodeBench) -> None:
@@ -276,7 +280,8 @@ def program(tmp_path: Path) -> Path:
 
 
 def _start(program: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, str(program), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    return subprocess.Popen([sys.executable, str(program), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True,
                             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment})
 
 

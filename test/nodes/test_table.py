@@ -27,6 +27,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from objectcentric_ros.nodes import table
 from objectcentric_ros.nodes.bringup import Bringup
 from objectcentric_ros.nodes.table import NODES, TASKS, nodes_of
@@ -94,7 +95,8 @@ def test_parameter_file_has_only_parameters_that_the_nodes_have() -> None:
         name = section.removeprefix("/**/")
         module = importlib.import_module(f"objectcentric_ros.nodes.{name}")
         (node,) = (value for value in vars(module).values()
-                   if isinstance(value, type) and getattr(value, "NODE_NAME", None) == name and value.__module__ == module.__name__)
+                   if isinstance(value, type) and getattr(value, "NODE_NAME",
+                                                          None) == name and value.__module__ == module.__name__)
         valid = {field.name: field for field in dataclasses.fields(node.Config)}
         for key, value in content["ros__parameters"].items():
             assert key.split(".")[0] in valid, f"{section} has no parameter {key}"
@@ -128,3 +130,11 @@ def test_launch_file_of_every_task_compiles_and_describes_it(task: str, tmp_path
     file = share_dir() / "launch" / f"{task}.launch.py"
     py_compile.compile(str(file), cfile=str(tmp_path / "compiled"), doraise=True)
     assert f'describe("{task}")' in file.read_text()
+
+
+def test_rviz_shows_topics_that_the_nodes_publish() -> None:
+    document = yaml.safe_load((share_dir() / "config" / "rviz" / "pick.rviz").read_text())
+    displays = document["Visualization Manager"]["Displays"]
+    sources = "".join(path.read_text() for path in (share_dir() / "objectcentric_ros" / "nodes").glob("*.py"))
+    for topic in (display["Topic"]["Value"].lstrip("/") for display in displays if "Topic" in display):
+        assert f'"{topic}"' in sources or topic.startswith("camera/camera/"), topic

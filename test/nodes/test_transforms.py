@@ -20,10 +20,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
+from tf2_msgs.msg import TFMessage
+
 from objectcentric_ros.geometry.se3 import T_from
 from objectcentric_ros.nodes.conversions import transform_from_matrix
 from objectcentric_ros.nodes.transforms import DYNAMIC_QOS, STATIC_QOS, TransformListener
-from tf2_msgs.msg import TFMessage
 
 from .node_bench import NodeBench
 
