@@ -64,7 +64,8 @@ class CameraConfig(StackConfig):
     """Where the images of a wrist camera come from; inherited by the Config of nodes that look."""
 
     color_topic: str = parameter("/camera/camera/color/image_raw", "colour image, rgb8 or bgr8")
-    depth_topic: str = parameter("/camera/camera/aligned_depth_to_color/image_raw", "depth image aligned to colour, 16UC1 [mm] or 32FC1 [m]")
+    depth_topic: str = parameter("/camera/camera/aligned_depth_to_color/image_raw",
+                                 "depth image aligned to colour, 16UC1 [mm] or 32FC1 [m]")
     camera_info_topic: str = parameter("/camera/camera/color/camera_info", "intrinsics of the colour image")
     max_stamp_difference: float = parameter(
         0.02, "colour and depth belong together when their stamps differ by at most this [s]", minimum=0.0, maximum=1.0)
@@ -74,7 +75,7 @@ class CameraConfig(StackConfig):
 
 @dataclass(frozen=True)
 class CameraMessages:
-    """What belongs to one moment: images that the node did not ask for are None; stamp_ns is colour's, or depth's without colour."""
+    """What belongs to one moment; an image that the node did not ask for is None. The stamp is colour's, or else depth's."""
 
     stamp_ns: int
     color: Image | None
@@ -293,9 +294,10 @@ class SceneMemory:
         if found is not None:
             return found
         if stamp_ns == unseen:
-            raise LookupError(f"the segments of {stamp_ns * 1e-9:.3f} s came, but not their image: the camera's messages are lost on the way"
-                              f" or this node started later; ask for the next segments")
-        raise LookupError(f"no segments of {stamp_ns * 1e-9:.3f} s are remembered; known stamps [s]: {', '.join(known) or 'none yet'}")
+            raise LookupError(f"the segments of {stamp_ns * 1e-9:.3f} s came, but not their image: the camera's messages are lost"
+                              " on the way, or this node started later; ask for the next segments")
+        raise LookupError(f"no segments of {stamp_ns * 1e-9:.3f} s are remembered; known stamps [s]: "
+                          f"{', '.join(known) or 'none yet'}")
 
     def _on_segments(self, segments: Segments) -> None:
         stamp_ns = stamp_nanoseconds(segments.header.stamp)

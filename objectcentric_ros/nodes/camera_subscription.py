@@ -50,13 +50,15 @@ class CameraSubscription:
         group: callback group; None makes one.
     """
 
-    def __init__(self, node: Node, kind: Any, topic: str, callback: Callable[[Any], None], group: CallbackGroup | None = None) -> None:
+    def __init__(self, node: Node, kind: Any, topic: str, callback: Callable[[Any], None],
+                 group: CallbackGroup | None = None) -> None:
         self._node, self._kind, self._topic, self._callback = node, kind, topic, callback
         self._group = group or MutuallyExclusiveCallbackGroup()
         self._lock = threading.Lock()
         self._destroyed = False
         events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible)
-        self._reliable: Any = node.create_subscription(kind, topic, callback, IMAGE_QOS, callback_group=self._group, event_callbacks=events)
+        self._reliable: Any = node.create_subscription(kind, topic, callback, IMAGE_QOS, callback_group=self._group,
+                                                       event_callbacks=events)
         self._best_effort: Any = None
 
     def destroy(self) -> None:

@@ -93,7 +93,8 @@ class GraspPlannerNode(StackNode):
     def pause(self) -> None:
         """Unsubscribe from the camera."""
         if hasattr(self, "_camera"):
-            self._camera.destroy()
+            with self._working:   # a plan under way is finished
+                self._camera.destroy()
 
     def _on_plan_grasp(self, request: PlanGrasp.Request, response: PlanGrasp.Response) -> PlanGrasp.Response:
         with self._working:
@@ -137,7 +138,8 @@ class GraspPlannerNode(StackNode):
         if scene.T_base_camera is not None:
             return scene.T_base_camera
         header = scene.segments.header
-        return self._transforms.lookup(self._layout.base_frame, header.frame_id, header.stamp, timeout=self.config.transform_timeout)
+        return self._transforms.lookup(self._layout.base_frame, header.frame_id, header.stamp,
+                                       timeout=self.config.transform_timeout)
 
     def _locate(self, frame_id: str, stamp: float) -> NDArray[np.float64] | None:
         # Looked up when the segments come: by the time of a request the transform may have left the buffer.
@@ -151,7 +153,8 @@ class GraspPlannerNode(StackNode):
         newest = self._scenes.newest()
         scene = "no scene yet" if newest is None else f"newest scene {stamp_seconds(newest.segments.header.stamp):.3f} s"
         self.report(WARN if complaint else OK, complaint or scene, planner="geometric", plans=self._plans,
-                    without_grasp=self._without, last_plan_ms=f"{self._milliseconds:.0f}", images_received=self._camera.frames_received)
+                    without_grasp=self._without, last_plan_ms=f"{self._milliseconds:.0f}",
+                    images_received=self._camera.frames_received)
 
 
 def main() -> int:

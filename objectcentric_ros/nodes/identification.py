@@ -66,10 +66,11 @@ class IdentificationConfig(GalleryAddress, CameraConfig):
 
     encoder: str = parameter("efficientnet_lite0", "image encoder (objectcentric_ros.identification.encoder.make_encoder)")
     max_ranking: int = parameter(200, "candidates in an answer's ranking, the best ones", minimum=1, maximum=MOST_CANDIDATES)
-    continuous: bool = parameter(False, "identify every new Segments against all objects of the gallery, while somebody listens to the"
-                                 " identifications, overlay or markers", read_only=False)
+    continuous: bool = parameter(False, "identify every new Segments against all objects of the gallery, while somebody"
+                                       " listens to the identifications, overlay or markers", read_only=False)
     identifier: IdentifierConfig = field(default_factory=IdentifierConfig)
-    publish_overlay: bool = parameter(True, "publish a picture with the names after each identification of a scene", read_only=False)
+    publish_overlay: bool = parameter(True, "publish a picture with the names after each identification of a scene",
+                                      read_only=False)
 
 
 class IdentificationNode(StackNode):
@@ -153,7 +154,8 @@ class IdentificationNode(StackNode):
         known = [segment.id for segment in scene.segments.segments]
         unknown = [segment_id for segment_id in segment_ids if segment_id not in known]
         if unknown:
-            raise LookupError(f"the scene has no segment {', '.join(map(str, unknown))}; it has {', '.join(map(str, known)) or 'none'}")
+            raise LookupError(f"the scene has no segment {', '.join(map(str, unknown))}; "
+                              f"it has {', '.join(map(str, known)) or 'none'}")
         ids = list(segment_ids) or known
         assert scene.messages.color is not None
         color, labels = color_from_image(scene.messages.color), scene.labels()
@@ -226,7 +228,8 @@ class IdentificationNode(StackNode):
 def _query(image: Image) -> NDArray[np.uint8]:
     color = color_from_image(image)
     if min(color.shape[:2]) < SMALLEST_IMAGE:
-        raise ValueError(f"the image is {image.width}x{image.height}, an item is identified from {SMALLEST_IMAGE}x{SMALLEST_IMAGE} up")
+        raise ValueError(f"the image is {image.width}x{image.height}, an item is identified from "
+                         f"{SMALLEST_IMAGE}x{SMALLEST_IMAGE} up")
     return color
 
 

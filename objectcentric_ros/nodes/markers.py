@@ -94,7 +94,8 @@ def box_markers(boxes: Sequence[Box], header: Header, namespace: str = "obstacle
     return [_cube(header, namespace, index, box.T_base_box, box.size, color) for index, box in enumerate(boxes)]
 
 
-def _cube(header: Header, namespace: str, index: int, T_frame_box: NDArray[np.float64], size: Sequence[float], color: Color) -> Marker:
+def _cube(header: Header, namespace: str, index: int, T_frame_box: NDArray[np.float64], size: Sequence[float],
+          color: Color) -> Marker:
     marker = _marker(header, namespace, index, Marker.CUBE, color)
     marker.pose = pose_from_matrix(T_frame_box)
     marker.scale = Vector3(x=float(size[0]), y=float(size[1]), z=float(size[2]))
@@ -103,6 +104,7 @@ def _cube(header: Header, namespace: str, index: int, T_frame_box: NDArray[np.fl
 
 def _marker(header: Header, namespace: str, index: int, kind: int, color: Color) -> Marker:
     red, green, blue, alpha = color
-    marker = Marker(header=header, ns=namespace, id=index, type=kind, action=Marker.ADD, color=ColorRGBA(r=red, g=green, b=blue, a=alpha))
+    marker = Marker(header=header, ns=namespace, id=index, type=kind, action=Marker.ADD,
+                    color=ColorRGBA(r=red, g=green, b=blue, a=alpha))
     marker.pose.orientation.w = 1.0
     return marker

@@ -129,7 +129,8 @@ class MotionNode(StackNode):
         self._executor_of_motions = GraspExecutor(self._planner, self._arm, self._gripper, self._layout, self.config.execution)
         for kind, name, work in ((ExecuteGrasp, "execute_grasp", self._execute_grasp), (MoveTo, "move_to", self._move_to)):
             ActionServer(self, kind, name, execute_callback=lambda handle, work=work: self._execute(handle, work),
-                         goal_callback=self._on_goal, cancel_callback=self._on_cancel, callback_group=MutuallyExclusiveCallbackGroup())
+                         goal_callback=self._on_goal, cancel_callback=self._on_cancel,
+                         callback_group=MutuallyExclusiveCallbackGroup())
         self.create_timer(1.0, self._report, callback_group=MutuallyExclusiveCallbackGroup())
 
     def pause(self) -> None:
@@ -152,7 +153,9 @@ class MotionNode(StackNode):
             running, paused = self._running, self._paused
         if running is None and not paused:
             return GoalResponse.ACCEPT
-        reason = "the node is being deactivated" if paused or running is None else f"a motion of {running.client or 'another client'} is running"
+        reason = "the node is being deactivated"
+        if running is not None:
+            reason = f"a motion of {running.client or 'another client'} is running"
         self.get_logger().warning(f"rejected a goal of {goal.client or 'an unnamed client'}: {reason}")
         return GoalResponse.REJECT
 
@@ -273,10 +276,11 @@ class MotionNode(StackNode):
             target = matrix_from_pose(goal.pose.pose)
             frame_id = goal.pose.header.frame_id or self._layout.base_frame
             if frame_id != self._layout.base_frame:
-                target = self._transforms.lookup(self._layout.base_frame, frame_id, timeout=self.config.transform_timeout) @ target
+                T_base_frame = self._transforms.lookup(self._layout.base_frame, frame_id, timeout=self.config.transform_timeout)
+                target = T_base_frame @ target
         frame = None if goal.ignore_scene else self._scene(Time())[0]
-        return self._executor_of_motions.move_to(target, frame=frame, linear=goal.linear, release=goal.release, cancel=running.cancel,
-                                                on_stage=on_stage)
+        return self._executor_of_motions.move_to(target, frame=frame, linear=goal.linear, release=goal.release,
+                                                cancel=running.cancel, on_stage=on_stage)
 
     def _scene(self, stamp: Time) -> tuple[RgbdFrame, NDArray[np.uint16] | None]:
         """Frame and label image of a stamp; of the newest depth image, without labels, for stamp 0.
@@ -323,7 +327,8 @@ class MotionNode(StackNode):
         if age is None or age > self.config.arm.monitor.max_state_age:
             self.report(WARN, f"no joint states on {self.config.arm.joint_states_topic}: is the robot running?", **values)
         else:
-            self.report(OK, "idle" if running is None else f"{running.stage} for {running.client or 'an unnamed client'}", **values)
+            doing = "idle" if running is None else f"{running.stage} for {running.client or 'an unnamed client'}"
+            self.report(OK, doing, **values)
 
 
 def main() -> int:

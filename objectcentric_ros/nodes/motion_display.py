@@ -47,7 +47,8 @@ class MotionDisplay:
         forward: T_base_tcp (4, 4) of joint positions (N,); called in the collecting thread only.
     """
 
-    def __init__(self, publisher: Publisher, frame_id: str, forward: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> None:
+    def __init__(self, publisher: Publisher, frame_id: str,
+                 forward: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> None:
         self._publisher, self._frame_id, self._forward = publisher, frame_id, forward
         self._lock = threading.Lock()
         self._changed = False

@@ -95,8 +95,8 @@ class RosArm:
         self._measured: _Measured | None = None
         self._running: tuple[Trajectory, int] | None = None   # the trajectory and its start on the ROS clock [ns]
         self._publisher = node.create_publisher(JointTrajectory, config.trajectory_topic, 10)
-        self._subscription = node.create_subscription(JointState, config.joint_states_topic, self._on_joint_state, JOINT_STATES_QOS,
-                                                      callback_group=MutuallyExclusiveCallbackGroup())
+        self._subscription = node.create_subscription(JointState, config.joint_states_topic, self._on_joint_state,
+                                                      JOINT_STATES_QOS, callback_group=MutuallyExclusiveCallbackGroup())
 
     def destroy(self) -> None:
         """Unsubscribe."""
@@ -110,7 +110,8 @@ class RosArm:
             measured = self._measured
         if measured is None:
             raise TimeoutError(f"no joint state of {self.joint_names[0]} .. {self.joint_names[-1]} came on "
-                               f"{self._subscription.topic_name} within {self._config.first_state_timeout:.0f} s: is the robot running?")
+                               f"{self._subscription.topic_name} within {self._config.first_state_timeout:.1f} s: "
+                               "is the robot running?")
         return ArmState(measured.positions, measured.velocities, time.monotonic() - measured.received)
 
     def age(self) -> float | None:
@@ -121,7 +122,8 @@ class RosArm:
     def execute(self, trajectory: Trajectory, cancel: threading.Event) -> ExecutionResult:
         """See ArmDriver. Times of the trajectory run on the ROS clock, staleness on the steady clock."""
         if trajectory.joint_names != self.joint_names:
-            raise ValueError(f"the trajectory is for {', '.join(trajectory.joint_names)}, the arm has {', '.join(self.joint_names)}")
+            raise ValueError(f"the trajectory is for {', '.join(trajectory.joint_names)}, "
+                             f"the arm has {', '.join(self.joint_names)}")
         monitor = ExecutionMonitor(trajectory, self._config.monitor)
         verdict = monitor.check_start(self.state())
         if verdict.progress in (Progress.STALE_STATE, Progress.TRACKING_ERROR):
@@ -184,7 +186,8 @@ class RosArm:
         seen: _Measured | None = None
         while not cancel.is_set():
             with self._arrived:
-                self._arrived.wait_for(lambda: self._measured is not seen, timeout=POLL)
+                if self._measured is seen:
+                    self._arrived.wait(POLL)
                 measured = self._measured
             assert measured is not None   # execute() saw one
             age = time.monotonic() - measured.received
@@ -216,7 +219,8 @@ class RosArm:
             velocities = np.array([message.velocity[i] for i in indices]) if len(message.velocity) else np.zeros(len(indices))
         except (KeyError, IndexError):
             return   # another publisher's joints: the gripper's, say
-        stamp_ns = stamp_nanoseconds(message.header.stamp) if message.header.stamp != Time() else self._node.get_clock().now().nanoseconds
+        stamped = message.header.stamp != Time()
+        stamp_ns = stamp_nanoseconds(message.header.stamp) if stamped else self._node.get_clock().now().nanoseconds
         with self._arrived:
             if self._measured is not None and stamp_ns == self._measured.stamp_ns:
                 return   # a driver that repeats its last state is as dead as a silent one

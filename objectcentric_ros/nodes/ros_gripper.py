@@ -46,7 +46,8 @@ class RosGripperConfig:
 
     name: str = parameter("/franka_gripper", "gripper node: its actions move and grasp, its service stop, its topic joint_states"
                           " (upstream's launch files call it /franka_gripper or /fr3_gripper)")
-    finger_joints: tuple[str, ...] = parameter(("fr3_finger_joint1", "fr3_finger_joint2"), "finger joints; the opening is their sum")
+    finger_joints: tuple[str, ...] = parameter(("fr3_finger_joint1", "fr3_finger_joint2"),
+                                                "finger joints; the opening is their sum")
     ready_timeout: float = parameter(5.0, "how long to wait for the gripper's actions and its first joint state [s]",
                                      minimum=0.0, maximum=60.0)
     command_timeout: float = parameter(10.0, "longest time of a command [s]", minimum=0.1, maximum=60.0)
@@ -69,8 +70,8 @@ class RosGripper:
         self._arrived = threading.Condition()
         self._width: float | None = None
         self._received = 0.0
-        self._subscription = node.create_subscription(JointState, f"{config.name}/joint_states", self._on_joint_state, JOINT_STATES_QOS,
-                                                      callback_group=MutuallyExclusiveCallbackGroup())
+        self._subscription = node.create_subscription(JointState, f"{config.name}/joint_states", self._on_joint_state,
+                                                      JOINT_STATES_QOS, callback_group=MutuallyExclusiveCallbackGroup())
 
     def destroy(self) -> None:
         """Release clients and subscription."""
@@ -102,29 +103,34 @@ class RosGripper:
     def _run(self, client: ActionClient, goal: Any) -> GripperResult:
         name = client._action_name
         if not client.wait_for_server(timeout_sec=self._config.ready_timeout):
-            return GripperResult(False, self._last_width(), f"action {name} is not there: is the gripper's node running?")
+            return self._failure(f"action {name} is not there: is the gripper's node running?")
         deadline = time.monotonic() + self._config.command_timeout
         handle = _result(client.send_goal_async(goal), deadline)
         if handle is None or not handle.accepted:
-            return GripperResult(False, self._last_width(), f"action {name} {'did not answer' if handle is None else 'rejected the goal'}")
+            return self._failure(f"action {name} {'did not answer' if handle is None else 'rejected the goal'}")
         answer = _result(handle.get_result_async(), deadline)
         if answer is None:
             handle.cancel_goal_async()
             self.stop()
-            return GripperResult(False, self._last_width(), f"action {name} did not end within {self._config.command_timeout:.0f} s")
+            return self._failure(f"action {name} did not end within {self._config.command_timeout:.0f} s")
         try:
             width = self._width_after(time.monotonic())
         except TimeoutError as error:
-            return GripperResult(False, self._last_width(), str(error))
-        success = bool(answer.result.success) and answer.status == GoalStatus.STATUS_SUCCEEDED
-        return GripperResult(success, width, "" if success else answer.result.error or f"action {name} ended with status {answer.status}")
+            return self._failure(str(error))
+        if answer.result.success and answer.status == GoalStatus.STATUS_SUCCEEDED:
+            return GripperResult(True, width)
+        return GripperResult(False, width, answer.result.error or f"action {name} ended with status {answer.status}")
+
+    def _failure(self, message: str) -> GripperResult:
+        return GripperResult(False, self._last_width(), message)
 
     def _width_after(self, moment: float) -> float:
         """Opening of the first joint state received after a moment of the steady clock [m]."""
         with self._arrived:
-            if not self._arrived.wait_for(lambda: self._width is not None and self._received > moment, self._config.ready_timeout):
-                raise TimeoutError(f"no joint state of {' and '.join(self._config.finger_joints)} came on {self._subscription.topic_name}"
-                                   f" within {self._config.ready_timeout:.0f} s")
+            timeout = self._config.ready_timeout
+            if not self._arrived.wait_for(lambda: self._width is not None and self._received > moment, timeout):
+                raise TimeoutError(f"no joint state of {' and '.join(self._config.finger_joints)} came on "
+                                   f"{self._subscription.topic_name} within {timeout:.0f} s")
             assert self._width is not None
             return self._width
 

@@ -64,8 +64,8 @@ class BenchRobot:
         self._width, self._commanded_width = 0.08, 0.08
         self._states = node.create_publisher(JointState, "/joint_states", 10)
         self._finger_states = node.create_publisher(JointState, "/franka_gripper/joint_states", 10)
-        self._subscription = node.create_subscription(JointTrajectory, "/fr3_arm_controller/joint_trajectory", self._on_trajectory, 10,
-                                                      callback_group=bench.group)
+        self._subscription = node.create_subscription(JointTrajectory, "/fr3_arm_controller/joint_trajectory",
+                                                      self._on_trajectory, 10, callback_group=bench.group)
         self._gripper = SimulatedGripper(node, self, "/franka_gripper") if gripper else None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)

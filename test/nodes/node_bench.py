@@ -23,10 +23,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from numpy.typing import NDArray
+from objectcentric_interfaces.msg import Segments
 from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.context import Context
@@ -38,7 +38,6 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
-from objectcentric_interfaces.msg import Segments
 from objectcentric_ros.geometry.camera import PinholeCamera
 from objectcentric_ros.geometry.layout import top_down
 from objectcentric_ros.nodes.conversions import (
@@ -200,7 +199,7 @@ class BenchCamera:
         self.color = node.create_publisher(Image, COLOR_TOPIC, CAMERA_QOS)
         self.depth = node.create_publisher(Image, DEPTH_TOPIC, CAMERA_QOS)
         self.info = node.create_publisher(CameraInfo, INFO_TOPIC, CAMERA_QOS)
-        self._static = node.create_publisher(TFMessage, "/tf_static", QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        self._static = node.create_publisher(TFMessage, "/tf_static", LATCHED)
         self._segments = node.create_publisher(Segments, "segments", LATCHED)
         self._static.publish(TFMessage(transforms=[
             transform_from_matrix(T_BASE_CAMERA, "fr3_link0", OPTICAL_FRAME, stamp_from_nanoseconds(0))]))

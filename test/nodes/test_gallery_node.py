@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 import pytest
 from geometry_msgs.msg import Pose
-
 from objectcentric_interfaces import srv
 from objectcentric_interfaces.msg import GalleryObject, Grasp, PickAttempt
+
 from objectcentric_ros.gallery.errors import DatabaseLost
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.nodes.conversions import compressed_from_bytes, compressed_from_color, stamp_from_seconds
@@ -79,14 +79,15 @@ def picture(seed: int) -> np.ndarray:
 
 
 def test_an_added_object_comes_back_as_it_was(bench: NodeBench) -> None:
-    given = known("teapot", "Teapot", translation_languages=["ru", "zh"], translation_titles=["Чайник", "茶壶"], size=[0.1, 0.12, 0.2],
-                  mass=0.4, attributes_json=json.dumps({"colour": "blue"}))
+    given = known("teapot", "Teapot", translation_languages=["ru", "zh"], translation_titles=["Чайник", "茶壶"],
+                  size=[0.1, 0.12, 0.2], mass=0.4, attributes_json=json.dumps({"colour": "blue"}))
     assert add(bench, given).success
     answer = get(bench, "teapot")
     assert answer.success
     assert answer.object.title == "Teapot" and math.isclose(answer.object.mass, 0.4, rel_tol=1e-6)
     assert np.allclose(answer.object.size, [0.1, 0.12, 0.2]) and json.loads(answer.object.attributes_json) == {"colour": "blue"}
-    assert dict(zip(answer.object.translation_languages, answer.object.translation_titles, strict=True)) == {"ru": "Чайник", "zh": "茶壶"}
+    titles = dict(zip(answer.object.translation_languages, answer.object.translation_titles, strict=True))
+    assert titles == {"ru": "Чайник", "zh": "茶壶"}
 
 
 @pytest.mark.parametrize("text", ["samovar-1", "SAMOVAR", "самовар", "САМОВАР"])
@@ -130,7 +131,8 @@ def test_a_taken_id_is_refused_and_the_first_object_stays(bench: NodeBench) -> N
 
 def test_update_replaces_and_remove_removes(bench: NodeBench) -> None:
     add(bench, known("cup", "Cup"))
-    assert bench.call(srv.UpdateObject, "gallery/update_object", srv.UpdateObject.Request(object=known("cup", "Big cup", mass=0.3))).success
+    request = srv.UpdateObject.Request(object=known("cup", "Big cup", mass=0.3))
+    assert bench.call(srv.UpdateObject, "gallery/update_object", request).success
     assert get(bench, "cup").object.title == "Big cup"
     assert bench.call(srv.RemoveObject, "gallery/remove_object", srv.RemoveObject.Request(object_id="cup")).success
     assert not get(bench, "cup").success
@@ -163,11 +165,14 @@ def test_references_are_added_once_and_counted(bench: NodeBench) -> None:
 
 
 @pytest.mark.parametrize(("object_id", "source", "data", "text"), [
-    ("nobody", "tray", None, "nobody"), ("jar", "shelf", None, "shelf"), ("jar", "tray", b"GIF89a nonsense", ""), ("jar", "tray", b"", "")])
-def test_a_bad_reference_is_refused_and_not_stored(bench: NodeBench, object_id: str, source: str, data: bytes | None, text: str) -> None:
+    ("nobody", "tray", None, "nobody"), ("jar", "shelf", None, "shelf"),
+    ("jar", "tray", b"GIF89a nonsense", ""), ("jar", "tray", b"", "")])
+def test_a_bad_reference_is_refused_and_not_stored(bench: NodeBench, object_id: str, source: str, data: bytes | None,
+                                                       text: str) -> None:
     add(bench, known("jar", "Jar"))
     image = compressed_from_color(picture(2)) if data is None else compressed_from_bytes(data)
-    answer = bench.call(srv.AddReference, "gallery/add_reference", srv.AddReference.Request(object_id=object_id, source=source, image=image))
+    request = srv.AddReference.Request(object_id=object_id, source=source, image=image)
+    answer = bench.call(srv.AddReference, "gallery/add_reference", request)
     assert not answer.success and answer.message and text in answer.message
     assert get(bench, "jar").object.references_tray == 0
 
@@ -176,7 +181,8 @@ def pick_request(object_id: str, **fields: Any) -> srv.RecordPick.Request:
     """A finished pick with one attempt and one image."""
     grasp = Grasp(pose=Pose(), width=0.04, opening=0.07, approach_distance=0.1, score=0.8, method="geometric")
     grasp.pose.position.x = 0.5
-    attempt = PickAttempt(grasp=grasp, outcome="picked", gripper_width=0.041, confidence=0.9, phases=["look", "lift"], seconds=[1.0, 2.5])
+    attempt = PickAttempt(grasp=grasp, outcome="picked", gripper_width=0.041, confidence=0.9, phases=["look", "lift"],
+                          seconds=[1.0, 2.5])
     values = {"pick_id": str(uuid.uuid4()), "object_id": object_id, "request": "the box", "outcome": "picked",
               "started": stamp_from_seconds(1.7e9), "finished": stamp_from_seconds(1.7e9 + 20), "attempts": [attempt],
               "image_names": ["before"], "images": [compressed_from_color(picture(3), kind="jpeg")]}
@@ -193,7 +199,8 @@ def test_a_pick_is_recorded_once_with_its_grasp_and_images(bench: NodeBench, gra
     with Gallery.open(data_dir=graph[1]) as gallery:   # a second user of the embedded server, as the identification node is
         (pick,) = gallery.pick_history("box", with_images=True)
     assert pick.pick_id == request.pick_id and pick.finished - pick.started == pytest.approx(20)
-    assert pick.attempts[0].grasp["T_base_tcp"][0][3] == pytest.approx(0.5) and pick.attempts[0].phases == (("look", 1.0), ("lift", 2.5))
+    assert pick.attempts[0].grasp["T_base_tcp"][0][3] == pytest.approx(0.5)
+    assert pick.attempts[0].phases == (("look", 1.0), ("lift", 2.5))
     assert set(pick.images) == {"before"}
 
 

@@ -26,15 +26,16 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
+from objectcentric_interfaces.msg import Identifications
+from objectcentric_interfaces.srv import IdentifyObject
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from objectcentric_interfaces.msg import Identifications
-from objectcentric_interfaces.srv import IdentifyObject
 from objectcentric_ros.gallery.records import ObjectRecord
 from objectcentric_ros.gallery.store import Gallery
+from objectcentric_ros.identification.encoder import make_encoder
 from objectcentric_ros.nodes import identification
 from objectcentric_ros.nodes.conversions import array_from_image, image_from_color, stamp_nanoseconds
 from objectcentric_ros.nodes.identification import IdentificationNode
@@ -114,7 +115,8 @@ def show(graph: tuple[NodeBench, BenchCamera, Any], color: NDArray[np.uint8] | N
 
 def identify(bench: NodeBench, **fields: Any) -> Any:
     """Call identify_object."""
-    return bench.call(IdentifyObject, "identify_object", IdentifyObject.Request(**{"candidates": list(COLOURS), **fields}), timeout=30.0)
+    request = IdentifyObject.Request(**{"candidates": list(COLOURS), **fields})
+    return bench.call(IdentifyObject, "identify_object", request, timeout=30.0)
 
 
 def test_each_segment_is_named_with_its_evidence(graph: Any, bench: NodeBench) -> None:
@@ -213,7 +215,8 @@ def small(width: int, height: int) -> Image:
     ({"candidates": []}, "candidates is empty"), ({"candidates": ["no-such-item"]}, "no-such-item"),
     ({"segment_ids": [1, 99]}, "no segment 99; it has 1"), ({"stamp": Time(sec=5)}, "no segments of 5.000 s are remembered"),
     ({"image": small(1, 1)}, "1x1"), ({"image": Image(width=4, height=4, encoding="rgb8", step=12)}, "truncated"),
-    ({"image": Image(width=9, height=9, encoding="bayer_x")}, "bayer_x"), ({"image": small(9, 9), "segment_ids": [1]}, "not both")])
+    ({"image": Image(width=9, height=9, encoding="bayer_x")}, "bayer_x"),
+    ({"image": small(9, 9), "segment_ids": [1]}, "not both")])
 def test_a_wrong_request_is_refused_with_a_sentence(graph: Any, bench: NodeBench, fields: dict[str, Any], text: str) -> None:
     header = show(graph)
     answer = identify(bench, **{"stamp": header.stamp, **fields})
@@ -270,10 +273,9 @@ def test_an_unknown_encoder_fails_configure_with_the_known_ones(gallery_dir: str
     bench = NodeBench()
     try:
         node = bench.add(IdentificationNode, start=False, encoder="magic", gallery_data_dir=gallery_dir)
-        patch = pytest.MonkeyPatch()
-        patch.setattr(identification, "make_encoder", __import__("objectcentric_ros.identification.encoder", fromlist=["x"]).make_encoder)
-        assert not node.configure_and_activate()
-        patch.undo()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(identification, "make_encoder", make_encoder)   # the module's bench has another one in its place
+            assert not node.configure_and_activate()
         bench.wait_for_status("identification", ERROR, "unknown encoder 'magic'", "efficientnet")
     finally:
         bench.close()

@@ -28,10 +28,10 @@ from action_msgs.msg import GoalStatus
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseStamped
+from objectcentric_interfaces.action import ExecuteGrasp, MoveTo
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from objectcentric_interfaces.action import ExecuteGrasp, MoveTo
 from objectcentric_ros.geometry.layout import CellLayout, top_down
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.motion.execution import GraspExecution, GraspExecutor, MoveExecution
@@ -163,7 +163,8 @@ def test_a_grasp_is_executed_with_the_scene_it_was_planned_on(
     bench.wait_for(lambda: feedback == ["plan", "approach"])
     (call,) = executor.calls
     assert np.allclose(call["grasp"].T_base_tcp, GRASP.T_base_tcp, atol=1e-6) and call["grasp"].opening == pytest.approx(0.07)
-    assert np.allclose(call["frame"].T_base_camera, T_BASE_CAMERA, atol=1e-6) and call["frame"].depth[24, 32] == pytest.approx(0.55)
+    assert np.allclose(call["frame"].T_base_camera, T_BASE_CAMERA, atol=1e-6)
+    assert call["frame"].depth[24, 32] == pytest.approx(0.55)
     assert call["mask"].sum() == 16 * 12 and call["mask"][BLOCK].all()
     assert (call["lift_height"], call["force"]) == (pytest.approx(0.2), pytest.approx(40.0))
 
@@ -180,7 +181,8 @@ def test_zeros_in_a_goal_mean_the_newest_image_and_the_nodes_defaults(
 
 
 @pytest.mark.parametrize(("fields", "text"), [
-    ({"scene_stamp": Time(sec=7)}, "no segments of 7.000 s"), ({"lift_height": float("nan")}, "lift_height"), ({"force": -1.0}, "force"),
+    ({"scene_stamp": Time(sec=7)}, "no segments of 7.000 s"),
+    ({"lift_height": float("nan")}, "lift_height"), ({"force": -1.0}, "force"),
     ({"grasp": message_from_grasp(GRASP, Header(frame_id="map"))}, "frame 'map'"), ({}, "no depth image")])
 def test_a_grasp_that_cannot_be_meant_is_aborted_with_a_sentence(
         bench: NodeBench, node: MotionNode, executor: RecordingExecutor, fields: dict[str, Any], text: str) -> None:
@@ -284,7 +286,8 @@ def test_a_caller_that_says_goodbye_is_gone_at_once(bench: NodeBench, node: Moti
     heart.ended.set()
 
 
-def test_deactivating_stops_the_motion_and_waits_for_rest(bench: NodeBench, node: MotionNode, executor: RecordingExecutor) -> None:
+def test_deactivating_stops_the_motion_and_waits_for_rest(
+        bench: NodeBench, node: MotionNode, executor: RecordingExecutor) -> None:
     executor.hold = True
     future = send(bench, MoveTo, MoveTo.Goal(named="look", ignore_scene=True)).get_result_async()
     assert executor.began.wait(5.0)
@@ -350,7 +353,8 @@ def test_a_cancelled_real_motion_leaves_the_arm_at_rest(bench: NodeBench, robot:
     assert robot.at_rest()
 
 
-@pytest.mark.parametrize(("item_width", "outcome"), [(0.04, ExecuteGrasp.Result.SUCCEEDED), (0.0, ExecuteGrasp.Result.NOTHING_GRASPED)])
+@pytest.mark.parametrize(("item_width", "outcome"), [
+    (0.04, ExecuteGrasp.Result.SUCCEEDED), (0.0, ExecuteGrasp.Result.NOTHING_GRASPED)])
 def test_a_real_grasp_ends_by_what_the_fingers_feel(bench: NodeBench, robot: BenchRobot, camera: BenchCamera, real: MotionNode,
                                                     item_width: float, outcome: int) -> None:
     robot.item_width = item_width

@@ -205,7 +205,8 @@ def test_other_joints_on_the_topic_are_passed_over(bench: NodeBench, robot: Benc
     assert arm.state().positions == pytest.approx(HOME)
 
 
-def test_an_unstamped_start_is_for_controllers_with_their_own_clock(bench: NodeBench, robot: BenchRobot, driver_node: Node) -> None:
+def test_an_unstamped_start_is_for_controllers_with_their_own_clock(
+        bench: NodeBench, robot: BenchRobot, driver_node: Node) -> None:
     arm = RosArm(driver_node, RosArmConfig(start_delay=0.0, monitor=MonitorConfig(max_tracking_error=0.3)))
     arm.state()
     bench.wait_for(lambda: arm._publisher.get_subscription_count() > 0)

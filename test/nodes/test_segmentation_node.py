@@ -24,11 +24,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from objectcentric_interfaces.msg import Segments
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from objectcentric_interfaces.msg import Segments
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.nodes import segmentation
 from objectcentric_ros.nodes.conversions import array_from_image, labels_from_image, stamp_nanoseconds
@@ -81,7 +81,8 @@ def node(bench: NodeBench, camera: BenchCamera, segmenter: HeightSegmenter) -> A
 def segments_of(bench: NodeBench, received: list[Segments], header: Header) -> Segments:
     """The Segments of a frame, as soon as they come."""
     stamp = stamp_nanoseconds(header.stamp)
-    return bench.wait_for(lambda: next((m for m in received if stamp_nanoseconds(m.header.stamp) == stamp), None), f"segments of {stamp}")
+    return bench.wait_for(lambda: next((m for m in received if stamp_nanoseconds(m.header.stamp) == stamp), None),
+                          f"segments of {stamp}")
 
 
 def test_segments_carry_the_images_stamp_and_lie_in_the_optical_frame(bench: NodeBench, camera: BenchCamera, node: Any) -> None:
@@ -95,17 +96,18 @@ def test_segments_carry_the_images_stamp_and_lie_in_the_optical_frame(bench: Nod
     assert (segment.roi.x_offset, segment.roi.y_offset, segment.roi.width, segment.roi.height) == (24, 18, 16, 12)
     assert segment.area == 16 * 12
     # The block's top is 0.55 m in front of the camera, in the middle of the image: u 31.5, v 23.5 of fx 60.
-    assert np.allclose([segment.centroid.x, segment.centroid.y, segment.centroid.z], [-0.5 / 60 * 0.55, -0.5 / 60 * 0.55, 0.55], atol=2e-3)
+    centroid = segment.centroid
+    assert np.allclose([centroid.x, centroid.y, centroid.z], [-0.5 / 60 * 0.55, -0.5 / 60 * 0.55, 0.55], atol=2e-3)
     status = bench.wait_for_status("segmentation", OK, "1 segments")
     assert int({v.key: v.value for v in status.values}["segmented"]) >= 1
 
 
-def test_a_late_joiner_gets_the_last_segments(bench: NodeBench, camera: BenchCamera, node: Any, segmenter: HeightSegmenter) -> None:
+def test_a_late_joiner_gets_the_last_segments(bench: NodeBench, node: Any) -> None:
     received = bench.listen(Segments, "segments")
     assert bench.wait_for(lambda: received)[-1].segments
 
 
-def test_the_segmenter_sees_the_camera_where_tf_has_it(bench: NodeBench, camera: BenchCamera, node: Any, segmenter: HeightSegmenter) -> None:
+def test_the_segmenter_sees_the_camera_where_tf_has_it(node: Any, segmenter: HeightSegmenter) -> None:
     assert np.allclose(segmenter.frames[0].T_base_camera, T_BASE_CAMERA, atol=1e-9)
 
 
@@ -196,7 +198,8 @@ def _elsewhere(color: Image, depth: Image, info: CameraInfo) -> None:
     (_unknown_color, ("yuv422_made_up", "rgb8")), (_unknown_depth, ("12UC7", "16UC1")), (_truncated, ("truncated",)),
     (_elsewhere, ("camera_of_somebody_else",))])
 def test_a_bad_image_is_reported_and_the_next_good_one_segmented(
-        bench: NodeBench, camera: BenchCamera, node: Any, spoil: Callable[[Image, Image, CameraInfo], None], texts: tuple[str, ...]) -> None:
+        bench: NodeBench, camera: BenchCamera, node: Any, spoil: Callable[[Image, Image, CameraInfo], None],
+        texts: tuple[str, ...]) -> None:
     received = bench.listen(Segments, "segments")
     bad = [camera.look(change=spoil), camera.look(change=spoil)]   # the second has the spoilt camera_info for certain
     bench.wait_for_status("segmentation", ERROR, *texts)
@@ -207,8 +210,8 @@ def test_a_bad_image_is_reported_and_the_next_good_one_segmented(
     bench.wait_for_status("segmentation", OK, "1 segments")
 
 
-def test_a_segmenter_that_fails_does_not_end_the_node(bench: NodeBench, camera: BenchCamera, node: Any, segmenter: HeightSegmenter,
-                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_segmenter_that_fails_does_not_end_the_node(
+        bench: NodeBench, camera: BenchCamera, node: Any, segmenter: HeightSegmenter, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(frame: RgbdFrame) -> Segmentation:
         raise RuntimeError("out of ideas")
     monkeypatch.setattr(segmenter, "segment", fail)
