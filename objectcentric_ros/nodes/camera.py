@@ -89,12 +89,11 @@ class CameraNode(StackNode):
         depth = self._profile.get_stream(self._rs.stream.depth)
         self._T_depth_color = matrix_from_extrinsics(color.get_extrinsics_to(depth))
         self._depth_scale = float(self._profile.get_device().first_depth_sensor().get_depth_scale())
-        sensor = IMAGE_QOS
         aligned = f"{config.namespace}/aligned_depth_to_color"
-        self._color = self.create_publisher(Image, f"{config.namespace}/color/image_raw", sensor)
-        self._color_info = self.create_publisher(CameraInfo, f"{config.namespace}/color/camera_info", sensor)
-        self._depth = self.create_publisher(Image, f"{aligned}/image_raw", sensor)
-        self._depth_info = self.create_publisher(CameraInfo, f"{aligned}/camera_info", sensor)
+        self._color = self.create_publisher(Image, f"{config.namespace}/color/image_raw", IMAGE_QOS)
+        self._color_info = self.create_publisher(CameraInfo, f"{config.namespace}/color/camera_info", IMAGE_QOS)
+        self._depth = self.create_publisher(Image, f"{aligned}/image_raw", IMAGE_QOS)
+        self._depth_info = self.create_publisher(CameraInfo, f"{aligned}/camera_info", IMAGE_QOS)
         self._tf_static = self.create_publisher(TFMessage, "/tf_static", STATIC_QOS)
         self._tf_static.publish(TFMessage(transforms=self._static_transforms()))
 
