@@ -229,4 +229,5 @@ class GeometricGraspPlanner:
             return "neighbours or the tray's walls leave no room for the fingers"
         if not obstruction.hand_free:
             return "the hand's body or its camera would hit something beside the item"
-        return f"nothing to hold it by: sides that slant, {1000 * obstruction.narrowest:.0f} mm across at the narrowest"
+        return ("no firm hold: where the hand fits, the pads would meet only corners or slanting sides "
+                f"({1000 * obstruction.narrowest:.0f} mm across at the narrowest)")

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import yaml
 
-from objectcentric_ros.grasping.calibration import fit_score
+from objectcentric_ros.grasping.calibration import PRIOR, fit_score
 from objectcentric_ros.grasping.grasp_score import GraspFeatures, GraspScoreModel, grasp_features
 from objectcentric_ros.grasping.hand_fit import Fits, TurnedPatch, _highest
 from objectcentric_ros.paths import share_dir
@@ -102,7 +102,7 @@ def test_fit_finds_the_weights_that_made_the_outcomes():
     rng = np.random.default_rng(0)
     names = GraspFeatures.names()
     features = rng.normal(size=(6000, len(names)))
-    weights = rng.normal(size=len(names))
+    weights = np.array([PRIOR.weights[name] for name in names]) * rng.uniform(0.4, 1.6, len(names))
     held = rng.random(6000) < 1 / (1 + np.exp(-(0.7 + features @ weights)))
     model = fit_score(features, held, ridge=0.01)
     assert model.bias == pytest.approx(0.7, abs=0.15)
@@ -111,6 +111,13 @@ def test_fit_finds_the_weights_that_made_the_outcomes():
     for low in (0.1, 0.4, 0.7):
         group = (probability > low) & (probability < low + 0.2)
         assert held[group].mean() == pytest.approx(probability[group].mean(), abs=0.06)
+
+
+def test_weights_keep_the_sign_that_mechanics_gives_them():
+    rng = np.random.default_rng(1)
+    features = rng.random(size=(300, len(GraspFeatures.names())))
+    held = rng.random(300) < features[:, GraspFeatures.names().index("wedge")]  # as if a wedge helped
+    assert fit_score(features, held, ridge=0.1).weights["wedge"] == pytest.approx(0.25 * PRIOR.weights["wedge"])
 
 
 def test_the_shipped_weights_prefer_what_holds_better():
