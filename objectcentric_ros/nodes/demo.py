@@ -34,7 +34,7 @@ from objectcentric_ros.picking.enrolment import record_of, tray_references
 from objectcentric_ros.picking.outcome import PickOutcome
 from objectcentric_ros.picking.report import ReportedPick, write_report
 from objectcentric_ros.segmentation import make_segmenter
-from objectcentric_ros.simulation.catalogue import Catalogue, Item
+from objectcentric_ros.simulation.catalogue import Catalogue, Item, write_attribution
 
 START_TIMEOUT = 120.0
 
@@ -117,7 +117,7 @@ def run_demo(options: DemoOptions, narrator: Narrator) -> dict[str, Any]:
         narrator.step("stopping the graph")
     picked = sum(pick.result.outcome is PickOutcome.PICKED for pick in picks)
     options.folder.mkdir(parents=True, exist_ok=True)
-    catalogue.write_attribution(options.folder / "ATTRIBUTION.md", tray)
+    write_attribution(options.folder / "ATTRIBUTION.md", tray)
     facts = {"picked": f"{picked} of {len(picks)}", "items in the tray": str(len(tray)), "seed": str(options.seed),
              "photographed": f"{photographed} new items", **{name: f"{value:.1f} s" for name, value in seconds.items()}}
     credits = [f"{item.title}: {item.creator}, {item.licence}" for item in tray]

@@ -40,7 +40,7 @@ from objectcentric_ros.picking.local import Libraries, LocalPorts
 from objectcentric_ros.picking.outcome import AbortSwitch, PickOutcome
 from objectcentric_ros.picking.procedure import PickProcedure, PickReport, PickRequest
 from objectcentric_ros.segmentation import make_segmenter
-from objectcentric_ros.simulation.catalogue import Catalogue, Item
+from objectcentric_ros.simulation.catalogue import Catalogue, Item, write_attribution
 from objectcentric_ros.simulation.cell import Cell
 
 
@@ -167,7 +167,7 @@ def evaluate_picks(scenes: int, seed: int, item_count: int, split: str, views: i
     figures = summary(results, evaluation.perception, evaluation.planning)
     if pictures:
         shown = sorted({name for result in results for name in result.items})
-        catalogue.write_attribution(pictures / "ATTRIBUTION.md", [catalogue.get(name) for name in shown])
+        write_attribution(pictures / "ATTRIBUTION.md", [catalogue.get(name) for name in shown])
     wall_seconds = time.perf_counter() - started
     return {"seed": seed, "items": item_count, "split": split, "views": views, "wall_seconds": wall_seconds, **figures}
 
