@@ -32,6 +32,12 @@ def extras():
     return {group: [line for line in requirements if line] for group, requirements in lines.items()}
 
 
+def package_files():
+    """Everything inside the package that is not Python: tables, page templates, the typing marker."""
+    files = (path for path in (ROOT / PACKAGE).rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
+    return sorted(str(path.relative_to(ROOT / PACKAGE)) for path in files)
+
+
 def shared_files():
     """Files for share/objectcentric_ros: whatever config/, launch/, models/ and urdf/ hold."""
     files = [("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]), (f"share/{PACKAGE}", ["package.xml"])]
@@ -48,7 +54,7 @@ setup(
     name=PACKAGE,
     version="0.1.0",
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
-    package_data={PACKAGE: ["**/*.yaml", "**/*.json", "**/*.sql", "**/*.html", "**/*.css", "**/*.js", "**/*.csv", "py.typed"]},
+    package_data={PACKAGE: package_files()},
     data_files=shared_files(),
     install_requires=["setuptools"],
     extras_require=extras(),

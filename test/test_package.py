@@ -81,6 +81,12 @@ def test_every_shared_file_is_installed(distribution: Distribution) -> None:
                 assert f"share/objectcentric_ros/{path.relative_to(ROOT)}" in installed
 
 
+def test_every_file_of_the_package_is_installed(distribution: Distribution) -> None:
+    files = set(distribution.package_data["objectcentric_ros"])
+    assert {"py.typed", "simulation/items.yaml", "picking/templates/report.html.jinja"} <= files
+    assert not any(name.endswith((".py", ".pyc")) for name in files)
+
+
 def test_an_extra_is_its_requirement_list(distribution: Distribution) -> None:
     assert distribution.extras_require["sim"] == list(requirements(ROOT / "requirements" / "sim.txt").values())
     assert any(line.startswith("pytest==") for line in distribution.extras_require["test"])  # or colcon test finds no tests
