@@ -70,7 +70,8 @@ class CameraConfig(StackConfig):
     max_stamp_difference: float = parameter(
         0.02, "colour and depth belong together when their stamps differ by at most this [s]", minimum=0.0, maximum=1.0)
     history: float = parameter(1.5, "how long images are kept that no Segments message refers to [s]", minimum=0.0, maximum=30.0)
-    scenes: int = parameter(6, "how many segmented scenes are remembered, for requests by stamp", minimum=1, maximum=100)
+    scenes: int = parameter(40, "how many segmented scenes are remembered, for requests by stamp (1.2 to 2 MB each)", minimum=1,
+                            maximum=1000)
 
 
 @dataclass(frozen=True)

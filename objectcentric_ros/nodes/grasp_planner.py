@@ -85,7 +85,7 @@ class GraspPlannerNode(StackNode):
         self._working = threading.Lock()
         self._prepared: tuple[Scene, RgbdFrame, Segmentation] | None = None
         self._transforms = TransformListener(self)
-        self._camera = CameraInput(self, self.config)
+        self._camera = CameraInput(self, self.config, color=False)   # geometric grasps come from depth alone
         self._scenes = SceneMemory(self, self.config, self._camera, locate=self._locate)
         self.create_service(PlanGrasp, "plan_grasp", self._on_plan_grasp)
         self.create_timer(1.0, self._report)

@@ -38,7 +38,6 @@ require("rclpy", "objectcentric_interfaces")
 
 from objectcentric_interfaces.msg import Identification, Identifications  # noqa: E402
 from objectcentric_interfaces.srv import IdentifyObject  # noqa: E402
-from rclpy.publisher import Publisher  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from visualization_msgs.msg import MarkerArray  # noqa: E402
 
@@ -58,6 +57,8 @@ from objectcentric_ros.nodes.stack_node import OK, WARN, StackNode, run  # noqa:
 SMALLEST_IMAGE = 8          # a query image with a shorter side shows nothing [px]
 MOST_CANDIDATES = 100_000
 CANDIDATES_PERIOD = 10.0    # how often the continuous mode asks the gallery what there is [s]
+EMBEDDING_PERIOD = 3.0      # how often the gallery is asked for references without an embedding [s]
+EMBEDDINGS_A_STEP = 8       # embedded between two looks at whether the node is being paused
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,22 @@ class IdentificationConfig(GalleryAddress, CameraConfig):
     max_ranking: int = parameter(200, "candidates in an answer's ranking, the best ones", minimum=1, maximum=MOST_CANDIDATES)
     continuous: bool = parameter(False, "identify every new Segments against all objects of the gallery, while somebody"
                                        " listens to the identifications, overlay or markers", read_only=False)
+    embed_ahead: bool = parameter(True, "embed new references of the gallery as they come, not only when a request needs them",
+                                  read_only=False)
     identifier: IdentifierConfig = field(default_factory=IdentifierConfig)
     publish_overlay: bool = parameter(True, "publish a picture with the names after each identification of a scene",
                                       read_only=False)
+
+
+@dataclass(frozen=True)
+class _NamedScene:
+    """A scene and what its segments were named."""
+
+    scene: Scene
+    color: NDArray[np.uint8]
+    labels: NDArray[np.uint16]
+    captions: dict[int, str]
+    messages: list[Identification]
 
 
 class IdentificationNode(StackNode):
@@ -91,27 +105,31 @@ class IdentificationNode(StackNode):
 
     def start(self) -> None:
         """Subscribe and offer the service."""
-        self._queries = self._refused = 0
+        self._queries = self._refused = self._embedded = 0
         self._encode_ms = self._query_ms = 0.0
         self._working = threading.Lock()
         self._arrived = threading.Condition()
         self._pending: Scene | None = None
-        self._paused = False
+        self._named: _NamedScene | None = None
+        self._paused = threading.Event()
         self._camera = CameraInput(self, self.config, depth=False)
         self._scenes = SceneMemory(self, self.config, self._camera, on_scene=self._on_scene)
         self.create_service(IdentifyObject, "identify_object", self._on_identify_object)
         self.create_timer(1.0, self._report)
-        self._worker = threading.Thread(target=self._run_continuously, name="continuous", daemon=True)
-        self._worker.start()
+        self._threads = [threading.Thread(target=run, name=run.__name__, daemon=True)
+                         for run in (self._publish_and_continue, self._embed_ahead)]
+        for thread in self._threads:
+            thread.start()
 
     def pause(self) -> None:
-        """End the continuous mode's thread."""
-        if not hasattr(self, "_worker"):
+        """End the threads."""
+        if not hasattr(self, "_threads"):
             return
         with self._arrived:
-            self._paused = True
+            self._paused.set()
             self._arrived.notify_all()
-        self._worker.join(timeout=5.0)
+        for thread in self._threads:
+            thread.join(timeout=5.0)
         self._camera.destroy()
 
     def teardown(self) -> None:
@@ -166,7 +184,9 @@ class IdentificationNode(StackNode):
         results = one_to_one(batch.results) if set(ids) == set(known) else batch.results
         messages = self._messages(results, ids)
         captions = {segment_id: _caption(result) for segment_id, result in zip(ids, results, strict=True)}
-        self._publish(scene, color, labels, captions, messages)
+        with self._arrived:   # pictures are drawn after the answer is on its way
+            self._named = _NamedScene(scene, color, labels, captions, messages)
+            self._arrived.notify_all()
         return batch, messages
 
     def _identify(self, crops: Sequence[NDArray[np.uint8]], candidates: Sequence[str]) -> IdentificationBatch:
@@ -180,48 +200,76 @@ class IdentificationNode(StackNode):
         return [message_from_identification(replace(result, ranking=result.ranking[:most]), segment_id)
                 for result, segment_id in zip(results, ids, strict=True)]
 
-    def _publish(self, scene: Scene, color: NDArray[np.uint8], labels: NDArray[np.uint16], captions: dict[int, str],
-                 messages: list[Identification]) -> None:
-        header = scene.segments.header
-        self._identifications.publish(Identifications(header=header, identifications=messages))
-        self._markers.publish(name_markers(scene.segments, captions))
-        if self.config.publish_overlay:
-            self._overlay.publish(image_from_color(draw_overlay(color, labels, captions), header))
-
-    # -- continuous mode --------------------------------------------------------------------------------------------------
+    # -- what runs beside the service -----------------------------------------------------------------------------------
 
     def _on_scene(self, scene: Scene) -> None:
         with self._arrived:
             self._pending = scene
             self._arrived.notify_all()
 
-    def _run_continuously(self) -> None:
+    def _publish_and_continue(self) -> None:
+        """Publish what scenes were named; in continuous mode, name every scene."""
         candidates: list[str] = []
         asked = float("-inf")
         while True:
             with self._arrived:
-                self._arrived.wait_for(lambda: self._paused or self._pending is not None)
-                if self._paused:
+                self._arrived.wait_for(lambda: self._paused.is_set() or self._pending is not None or self._named is not None)
+                if self._paused.is_set():
                     return
                 scene, self._pending = self._pending, None
-            if not self.config.continuous or not any(map(_has_listener, (self._identifications, self._overlay, self._markers))):
-                continue
+                named, self._named = self._named, None
             try:
+                if named is not None:
+                    self._publish(named)
+                if scene is None or not self.config.continuous or not self._somebody_listens():
+                    continue
                 if time.monotonic() - asked > CANDIDATES_PERIOD:
                     candidates, asked = self._all_objects(), time.monotonic()
-                if candidates and scene is not None:
+                if candidates:
                     self._identify_scene(scene, [], candidates)
             except Exception as error:   # the gallery may come back, the next image may be better
                 self.get_logger().error(f"scene not identified: {error}", throttle_duration_sec=5.0)
 
+    def _publish(self, named: _NamedScene) -> None:
+        header = named.scene.segments.header
+        self._identifications.publish(Identifications(header=header, identifications=named.messages))
+        self._markers.publish(name_markers(named.scene.segments, named.captions))
+        if self.config.publish_overlay:
+            self._overlay.publish(image_from_color(draw_overlay(named.color, named.labels, named.captions), header))
+
+    def _somebody_listens(self) -> bool:
+        return any(publisher.get_subscription_count() for publisher in (self._identifications, self._overlay, self._markers))
+
+    def _embed_ahead(self) -> None:
+        """Embed references as they come into the gallery, so that no pick waits for its candidates' pictures."""
+        period = 0.0
+        while not self._paused.wait(period):
+            period = EMBEDDING_PERIOD
+            if not self.config.embed_ahead:
+                continue
+            try:
+                missing = self._open_gallery.missing_embeddings(self._encoder.key, self._all_objects(), EMBEDDINGS_A_STEP)
+                if missing:
+                    self._identifier.embed_references(list(dict.fromkeys(object_id for _, object_id, *_ in missing)))
+                    self._embedded += len(missing)
+                    period = 0.0
+            except Exception as error:   # a damaged reference, or a database that comes back
+                self.get_logger().warning(f"references not embedded ahead: {error}", throttle_duration_sec=30.0)
+
     def _all_objects(self) -> list[str]:
-        assert self._gallery is not None
-        return [summary.record.object_id for summary in self._gallery.list_objects("", MOST_CANDIDATES, 0)[0]]
+        return [summary.record.object_id for summary in self._open_gallery.list_objects("", MOST_CANDIDATES, 0)[0]]
+
+    @property
+    def _open_gallery(self) -> Gallery:
+        if self._gallery is None:
+            raise RuntimeError("the gallery is closed")
+        return self._gallery
 
     def _report(self) -> None:
         complaint = self._camera.complaint()
         self.report(WARN if complaint else OK, complaint or "ready", encoder=self._encoder.key, queries=self._queries,
-                    refused=self._refused, last_encode_ms=f"{self._encode_ms:.0f}", last_query_ms=f"{self._query_ms:.1f}",
+                    refused=self._refused, embedded_ahead=self._embedded, last_encode_ms=f"{self._encode_ms:.0f}",
+                    last_query_ms=f"{self._query_ms:.1f}",
                     images_received=self._camera.frames_received)
 
 
@@ -238,10 +286,6 @@ def _caption(result: IdentificationResult) -> str:
     if result.none_of_these or not result.ranking:
         return f"? {result.confidence:.0%}"
     return f"{result.ranking[0].object_id} {result.confidence:.0%}"
-
-
-def _has_listener(publisher: Publisher) -> bool:
-    return publisher.get_subscription_count() > 0
 
 
 def main() -> int:

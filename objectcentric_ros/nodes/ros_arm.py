@@ -140,24 +140,27 @@ class RosArm:
             self._publisher.publish(message_from_trajectory(trajectory, stamp))
             ended = self._watch(monitor, start_ns, cancel)
             if ended is None:
-                self.stop()
-                self._wait_for_rest()
+                self._wait_for_rest(self._brake())
                 return monitor.stopped()
             if ended.progress is not Progress.SETTLED:
-                self.stop()
-            if ended.progress in (Progress.TRACKING_ERROR, Progress.TIMEOUT):   # stale states wouldn't tell
-                self._wait_for_rest()
+                braking = self._brake()
+                if ended.progress is not Progress.STALE_STATE:   # stale states wouldn't tell
+                    self._wait_for_rest(braking)
             return monitor.result(ended)
         finally:
             self._running = None
 
     def stop(self) -> None:
         """See ArmDriver: brake along the present velocity, then hold. Returns at once; safe from any thread."""
+        self._brake()
+
+    def _brake(self) -> float:
+        """Send the stop; how long it takes [s]."""
         with self._arrived:
             measured = self._measured
         running = self._running
         if measured is None:
-            return
+            return 0.0
         positions, velocities = measured.positions, measured.velocities
         if running is not None:
             trajectory, start_ns = running
@@ -169,6 +172,7 @@ class RosArm:
         end = positions + velocities * duration / 2   # where a constant deceleration ends
         hold = Trajectory(self.joint_names, np.array([duration]), end[None], np.zeros((1, len(end))))
         self._publisher.publish(message_from_trajectory(hold))
+        return duration
 
     def _refusal(self) -> str:
         """Why nothing can be executed, empty when it can."""
@@ -201,13 +205,14 @@ class RosArm:
                 return verdict
         return None
 
-    def _wait_for_rest(self) -> None:
-        deadline = time.monotonic() + REST_TIMEOUT
+    def _wait_for_rest(self, braking: float) -> None:
+        """Wait for a joint state at rest; only one after the braking time counts, as a slow start looks like rest too."""
+        began = time.monotonic()
         with self._arrived:
-            first = self._measured
-            while time.monotonic() < deadline:
+            while time.monotonic() < began + braking + REST_TIMEOUT:
                 measured = self._measured
-                if measured is not first and measured is not None and np.max(np.abs(measured.velocities)) < REST_VELOCITY:
+                assert measured is not None   # execute() saw one
+                if measured.received > began + braking and np.max(np.abs(measured.velocities)) < REST_VELOCITY:
                     return
                 self._arrived.wait(POLL)
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from objectcentric_ros.nodes.conversions import stamp_nanoseconds, trajectory_from_message
+from objectcentric_ros.nodes.conversions import stamp_from_nanoseconds, stamp_nanoseconds, trajectory_from_message
 from objectcentric_ros.nodes.simulated_gripper import SimulatedGripper
 from objectcentric_ros.simulation.trajectory_controller import TrajectoryController, TrajectoryRefused
 
@@ -80,7 +80,7 @@ class BenchRobot:
 
     def at_rest(self) -> bool:
         """Whether the arm stands still."""
-        return bool(np.max(np.abs(self.velocities)) < 1e-6)
+        return bool(np.max(np.abs(self.velocities)) < 1e-3)
 
     def unplug_controller(self) -> None:
         """Nobody listens to trajectories any more."""
@@ -120,8 +120,9 @@ class BenchRobot:
     def _run(self) -> None:
         message = None
         while not self._ended.wait(PERIOD):
+            now_ns = time.time_ns()   # of the position and of its stamp, however long this thread is held up in between
             with self._lock:
-                positions, velocities = self._controller.command(time.time())
+                positions, velocities = self._controller.command(now_ns * 1e-9)
             if not self.blocked:
                 self.positions, self.velocities = positions, velocities
             step = FINGER_SPEED * PERIOD
@@ -131,7 +132,6 @@ class BenchRobot:
             if message is None or not self.repeating:
                 message = JointState(name=[*JOINTS, *FINGERS], position=[*self.positions, self._width / 2, self._width / 2],
                                      velocity=[*self.velocities, 0.0, 0.0])
-                message.header.stamp = self._bench.client.get_clock().now().to_msg()
-                message.header.stamp.sec += int(self.stamp_offset)
+                message.header.stamp = stamp_from_nanoseconds(now_ns + round(self.stamp_offset * 1e9))
             self._states.publish(message)
             self._finger_states.publish(message)

@@ -163,7 +163,8 @@ def test_grasps_are_shown_as_fingers_and_palm(graph: Any) -> None:
     cubes = [marker for marker in array.markers if marker.ns == "grasps"]
     assert len(cubes) == 6 and {marker.header.frame_id for marker in cubes} == {"fr3_link0"}
     left, right = (np.array([m.pose.position.x, m.pose.position.y, m.pose.position.z]) for m in cubes[:2])
-    assert np.linalg.norm(left - right) == pytest.approx(0.06 + CellLayout.load().gripper.finger_depth), "the opening and half a finger on either side"
+    apart = 0.06 + CellLayout.load().gripper.finger_depth
+    assert np.linalg.norm(left - right) == pytest.approx(apart), "the opening and half a finger on either side"
 
 
 def test_diagnostics_count_the_plans(graph: Any) -> None:
