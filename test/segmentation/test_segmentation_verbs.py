@@ -14,7 +14,7 @@
 # limitations under the License.
 
 
-"""``objectcentric evaluate segmentation`` and ``train``: figures, files and errors, over trays of blocks instead of the simulator."""
+"""The verbs that measure and train the segmenter, over trays of blocks instead of the simulator."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from objectcentric_ros.segmentation import segmenter as types
 from objectcentric_ros.segmentation.block_scenes import Block, render
 from objectcentric_ros.verbs import evaluate_segmentation
 
-KEYS = {"recall_50", "precision_50", "mean_iou", "mean_iou_matched", "ms_p50", "ms_p95", "visible", "excluded", "segments", "ignored",
-        "matches", "scenes", "items", "seed", "split", "segmenter", "min_visible", "most_missed", "trays"}
+KEYS = {"recall_50", "precision_50", "mean_iou", "mean_iou_matched", "ms_p50", "ms_p95", "visible", "excluded", "segments",
+        "ignored", "matches", "scenes", "items", "seed", "split", "segmenter", "min_visible", "most_missed", "trays"}
 
 
 class _FindsFirstItemOnly:
@@ -103,7 +103,7 @@ def test_training_on_blocks_makes_a_model_that_segments_them(tmp_path, layout):
     from objectcentric_ros.segmentation.training import TrainingConfig, train
     from objectcentric_ros.verbs.train import _block_frame
 
-    frames = [_block_frame(seed, layout) for seed in range(3)]
+    frames = [_block_frame(seed, layout) for seed in range(2)]
     model = train(frames, layout, TrainingConfig(trees=15, foreground_trees=10, learning_rate=0.4, depth=4, foreground_depth=3))
     model.save(tmp_path / "model.npz")
     frame, labels = frames[0]
