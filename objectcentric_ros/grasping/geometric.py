@@ -73,9 +73,9 @@ class GeometricGraspConfig:
     distinct_distance: float = 0.015
     distinct_yaw: float = 0.45
     min_score: float = 0.05
-    max_wedge: float = 1.0
-    max_lean: float = 1.2
-    min_contact: float = 0.4
+    max_wedge: float = 1.4
+    max_lean: float = 1.5
+    min_contact: float = 0.3
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,9 @@ class HandFitConfig:
         clearances: room between item and finger on each side while approaching, preferred first [m].
         floor_clearance: the tips stay this far above the tray's floor [m].
         min_overlap: the pads must cover at least this height of the item [m].
-        height_margin: what is this much above the tips or the palm counts as in the way [m]; the depth noise.
+        height_margin: what is less than this below the tips counts as in the way [m]; the depth noise.
+        palm_margin: likewise for palm and camera; negative, because their lower edges are rounded and loose items give way:
+            it opens 5 of 100 segments more than a positive one.
         side_margin: fingers are taken this much thicker on each side [m]; calibration and grid.
         finger_taper: the finger's back is this much deeper taper_height above the tip [m].
         taper_height: see finger_taper [m].
@@ -65,7 +67,8 @@ class HandFitConfig:
     floor_clearance: float = 0.004
     min_overlap: float = 0.006
     height_margin: float = 0.003
-    side_margin: float = 0.002
+    palm_margin: float = -0.003
+    side_margin: float = 0.001
     finger_taper: float = 0.006
     taper_height: float = 0.018
     palm_narrow_depth: float = 0.042
@@ -251,7 +254,7 @@ def _hand_clears(patch: TurnedPatch, row: NDArray[np.intp], column: NDArray[np.i
     gripper, resolution = layout.gripper, patch.resolution
     everything = np.maximum(patch.item, patch.others)
     half_width, half_depth = gripper.hand_width / 2, gripper.hand_depth / 2
-    margin = config.height_margin
+    margin = config.palm_margin
 
     def highest(rows: tuple[float, float], half: float) -> NDArray[np.float32]:
         return _highest(everything, resolution, rows=rows, columns=(-half, half))[row, column]
