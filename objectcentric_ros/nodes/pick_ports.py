@@ -62,6 +62,7 @@ from std_msgs.msg import Header  # noqa: E402
 
 JPEG_QUALITY = 85
 LIST_PAGE = 1000
+OVERLAY_TIMEOUT = 1.0   # [s]
 
 
 class RosPorts:
@@ -162,6 +163,7 @@ class RosPorts:
         answer = call(self._identify, request, abort, self._service_timeout)
         if not answer.success:
             raise PickEnded(PickOutcome.ABORTED, f"Identification failed: {answer.message}")
+        self._wait_for_overlay(view.stamp_ns, abort)
         return tuple(Naming(i.segment_id, {c.object_id: float(c.probability) for c in i.ranking}, i.none_of_these, i.reason)
                      for i in answer.identifications)
 
@@ -239,6 +241,17 @@ class RosPorts:
         result = run_action(self._move_to, goal, abort, self._motion_timeout)
         self._width = float(result.gripper_width)
         return GraspOutcome(MotionOutcome(result.outcome), result.message, "move", self._width, float(result.planning_ms))
+
+    def _wait_for_overlay(self, stamp_ns: int, abort: AbortSwitch) -> None:
+        """The picture with the names comes after the answer; the evidence shall show this view, not the one before."""
+        deadline = time.monotonic() + OVERLAY_TIMEOUT
+        while time.monotonic() < deadline:
+            overlay = self._pictures.get("overlay")
+            if overlay is not None and stamp_nanoseconds(overlay.header.stamp) == stamp_ns:
+                return
+            abort.check()
+            time.sleep(POLL / 5)
+        self._pictures.pop("overlay", None)
 
     def _on_segments(self, message: Segments) -> None:
         with self._arrived:

@@ -58,6 +58,8 @@ class RgbdSegmentationConfig:
         min_area: smaller segments are dropped [px].
         floor_height: a patch whose every pixel is lower than this and looks like the floor is floor [m].
         floor_delta_e: looks like the floor: nearer than this in L*a*b*.
+        max_height: what is higher above the floor than this is no item of the tray, but hangs in the hand [m].
+        min_measured: a segment with depth below that height in a smaller part of its pixels is dropped, 0..1.
     """
 
     view: TrayViewConfig = field(default_factory=TrayViewConfig)
@@ -66,6 +68,8 @@ class RgbdSegmentationConfig:
     foreground_threshold: float = 0.5
     min_area: int = 350
     floor_height: float = 0.004
+    max_height: float = 0.28
+    min_measured: float = 0.2
     floor_delta_e: float = 10.0
 
 
@@ -134,7 +138,7 @@ class RgbdSegmenter:
         probability = self.model.foreground.probability(foreground_features(graph, view.floor_lab))
         target = keep_foreground(probability, self.config.foreground_threshold)
         merged = agglomerate(graph.merged(target), self._same_item, self.config.merge)
-        return _publish(frame, view, merged.target[target][patches], merged, self.config.min_area)
+        return _publish(frame, view, merged.target[target][patches], merged, self.config)
 
     def _same_item(self, graph: RegionGraph, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         return self.model.same_item.probability(pair_features(graph, rows))
@@ -171,10 +175,15 @@ def _nothing(frame: RgbdFrame) -> Segmentation:
     return Segmentation(np.zeros(frame.depth.shape, np.uint16), ())
 
 
-def _publish(frame: RgbdFrame, view: TrayView, regions: NDArray[np.int64], merged: Merged, min_area: int) -> Segmentation:
+def _publish(frame: RgbdFrame, view: TrayView, regions: NDArray[np.int64], merged: Merged,
+             config: RgbdSegmentationConfig) -> Segmentation:
     """Number the segments 1..n by confidence and describe them."""
     confidence = merged.cohesion * merged.separation
-    big = np.flatnonzero(merged.graph.regions[:, g.COUNT] >= min_area)
+    count = merged.graph.regions[:, g.COUNT]
+    # What hangs in the hand is in front of the tray, not in it: mostly nearer than the camera measures, else far too high.
+    low = view.valid & (view.height < config.max_height)
+    in_tray = np.bincount(regions[low], minlength=len(count)) >= config.min_measured * np.maximum(count, 1)
+    big = np.flatnonzero((count >= config.min_area) & in_tray)
     big = big[big > 0]
     order = big[np.argsort(-confidence[big], kind="stable")]
     number = np.zeros(len(confidence), np.uint16)

@@ -72,6 +72,17 @@ def test_each_block_is_one_segment(segmenter, layout, name, seed):
     assert count == len(blocks) and min(found) > 0.85
 
 
+@pytest.mark.parametrize("depth", [np.nan, 0.2], ids=["nearer-than-the-camera-measures", "near"])
+def test_what_hangs_in_the_hand_is_no_segment_of_the_tray(segmenter, layout, depth):
+    frame, labels = render(layout, SCENES["two-heights"], noise=0.001, seed=0)
+    assert not labels[-120:].any(), "the blocks must not be behind what hangs"
+    color, near = frame.color.copy(), frame.depth.copy()
+    color[-120:, 200:440], near[-120:, 200:440] = WHITE, depth
+    segmentation = segmenter.segment(replace(frame, color=color, depth=near))
+    assert len(segmentation.segments) == 2
+    assert min(score_scene(segmentation.labels, labels).ious) > 0.85
+
+
 def test_a_label_is_part_of_its_box(segmenter, layout):
     def label(points):
         inside = (np.abs(points[:, :1]) < 0.02) & (np.abs(points[:, 1:2]) < 0.015)
