@@ -50,6 +50,7 @@ from objectcentric_ros.nodes.parameters import ParameterError, ParameterSet, par
 HEARTBEAT_PERIOD = 0.5   # [s]
 DIAGNOSTICS_TOPIC = "/diagnostics"
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+SHUTDOWN_TIMEOUT = 2.0   # how long callbacks may take to end [s]
 EXIT_BAD_PARAMETER = 2
 SUPERVISOR_VARIABLE = "OBJECTCENTRIC_SUPERVISOR"   # process id of the bringup that started this process
 
@@ -377,11 +378,27 @@ def run(node_class: type[StackNode], args: Sequence[str] | None = None, threads:
         for number in (signal.SIGINT, signal.SIGTERM):   # a second signal ends a shutdown that hangs
             signal.signal(number, signal.SIG_DFL)
     node.bring_down()
-    executor.shutdown(timeout_sec=2.0)
-    spinner.join(timeout=2.0)
+    if not stop_executor(executor, spinner):
+        # A callback that hangs would keep the interpreter from ending, or be torn apart by its end with an abort.
+        node.get_logger().warning(f"a callback still runs after {SHUTDOWN_TIMEOUT} s: leaving it behind")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(node.exit_code)
     node.destroy_node()
     rclpy.try_shutdown()
     return node.exit_code
+
+
+def stop_executor(executor: Executor, spinner: threading.Thread, timeout: float = SHUTDOWN_TIMEOUT) -> bool:
+    """Shut an executor down whose spinning thread was told to end, and wait for its callbacks.
+
+    Returns:
+        Whether all ended within the timeout [s]; else nothing that they may use must be destroyed.
+    """
+    spinner.join(timeout)
+    executor.shutdown(timeout_sec=0.0)
+    # Executor.shutdown marks itself as shut down before it asks whether it is, and so never waits (rclpy 7.1).
+    return bool(executor._work_tracker.wait(timeout)) and not spinner.is_alive()
 
 
 def _wait_for_end(ended: threading.Event) -> None:

@@ -48,7 +48,7 @@ from objectcentric_ros.nodes.conversions import (
     stamp_from_nanoseconds,
     transform_from_matrix,
 )
-from objectcentric_ros.nodes.stack_node import StackNode, spin
+from objectcentric_ros.nodes.stack_node import StackNode, spin, stop_executor
 from objectcentric_ros.segmentation.segmenter import Segment, Segmentation
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -85,8 +85,7 @@ class NodeBench:
             node.bring_down()
         for executor, ended, thread in self._executors:
             ended.set()
-            executor.shutdown(timeout_sec=2.0)
-            thread.join(timeout=3.0)
+            stop_executor(executor, thread, timeout=5.0)
         for node in [*self.nodes, *self._plain, self.client]:
             node.destroy_node()
         self.context.try_shutdown()

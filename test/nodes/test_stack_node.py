@@ -298,6 +298,22 @@ def test_signal_ends_the_process_in_order(program: Path, number: signal.Signals)
     assert process.returncode == 0
 
 
+def test_hanging_callback_does_not_keep_the_process(program: Path, bench: NodeBench) -> None:
+    hang = ("    def hang(self):\n        import time\n        print('started', flush=True)\n        time.sleep(600)\n\n"
+            "    def pause")
+    starting = PROGRAM.replace('print("started", flush=True)', "self.create_timer(0.1, self.hang)")
+    program.write_text(starting.replace("    def pause", hang))
+    process = _start(program)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "started" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=20.0)
+    assert "torn down" in rest and "a callback still runs after 2.0 s" in rest
+    assert process.returncode == 0
+
+
 def test_wrong_parameter_ends_the_process_with_2(program: Path) -> None:
     process = _start(program, "--ros-args", "-p", "speed:=3.0")
     output, _ = process.communicate(timeout=20.0)
