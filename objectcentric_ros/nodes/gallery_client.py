@@ -44,6 +44,16 @@ class GalleryClient(GraphClient):
         self._add_reference = self.node.create_client(AddReference, "gallery/add_reference")
         self._get_object = self.node.create_client(GetObject, "gallery/get_object")
 
+    def known(self, text: str) -> GalleryObject:
+        """The object with this id or title.
+
+        Raises:
+            ValueError: there is none; the message names the nearest titles.
+        """
+        answer = call(self._get_object, GetObject.Request(object=text), AbortSwitch(), self._timeout)
+        self._check(answer)
+        return answer.object
+
     def reference_count(self, object_id: str) -> int:
         """Image references that the gallery has of an object; 0 when it does not know it."""
         answer = call(self._get_object, GetObject.Request(object=object_id), AbortSwitch(), self._timeout)
@@ -68,6 +78,6 @@ class GalleryClient(GraphClient):
             self._check(call(self._add_reference, request, AbortSwitch(), self._timeout))
 
     @staticmethod
-    def _check(answer: AddObject.Response | AddReference.Response) -> None:
+    def _check(answer: AddObject.Response | AddReference.Response | GetObject.Response) -> None:
         if not answer.success:
             raise ValueError(answer.message)

@@ -42,7 +42,8 @@ class GraphClient:
     def __init__(self, name: str, namespace: str = "") -> None:
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
-        self.node = rclpy.create_node(f"{name}_{os.getpid()}_{time.monotonic_ns() % 10**6}", namespace=namespace, context=self._context)
+        unique = f"{name}_{os.getpid()}_{time.monotonic_ns() % 10**6}"
+        self.node = rclpy.create_node(unique, namespace=namespace, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, name=name, daemon=True)

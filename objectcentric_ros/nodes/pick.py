@@ -42,6 +42,8 @@ from rclpy.action.server import ServerGoalHandle  # noqa: E402
 from rclpy.callback_groups import ReentrantCallbackGroup  # noqa: E402
 from std_msgs.msg import Header, String  # noqa: E402
 
+FRESH = 1.0   # a heartbeat this young is the present process's [s]
+
 
 @dataclasses.dataclass(frozen=True)
 class PickNodeConfig(StackConfig):
@@ -131,22 +133,21 @@ class PickNode(StackNode):
 
     def _watch(self, abort: AbortSwitch, timeout: float) -> None:
         """Trigger the switch when a node is lost or the time is up."""
-        deadline = time.monotonic() + timeout
-        began = {name: self._pid(name) for name in self.config.required_nodes}
+        began = time.monotonic()
+        pids: dict[str, int] = {}
         while not abort.event.wait(0.1):
-            lost = self._heartbeats.lost()
-            # A restarted node beats again, but it knows nothing of the calls that its predecessor took with it.
-            restarted = [name for name, pid in began.items() if pid is not None and self._pid(name) != pid]
-            if restarted:
-                abort.trigger(PickOutcome.NODE_LOST, f"Lost {', '.join(restarted)}: restarted in the middle of the pick.")
-            elif lost:
-                abort.trigger(PickOutcome.NODE_LOST, f"Lost {', '.join(lost)}: no sign of life on /diagnostics.")
-            elif time.monotonic() > deadline:
+            silent = self._heartbeats.lost()
+            for name in self.config.required_nodes:
+                beat = self._heartbeats.get(name)
+                if beat is not None and beat.age < FRESH:
+                    # A restarted node beats again, but it knows nothing of the calls that its predecessor took with it.
+                    if pids.setdefault(name, beat.pid) != beat.pid:
+                        abort.trigger(PickOutcome.NODE_LOST, f"Lost {name}: restarted in the middle of the pick.")
+                # A node that was just restarted when the pick began gets the time that it takes to be heard.
+                elif name in silent and (name in pids or time.monotonic() - began > self.config.heartbeat_timeout):
+                    abort.trigger(PickOutcome.NODE_LOST, f"Lost {name}: no sign of life on /diagnostics.")
+            if time.monotonic() - began > timeout:
                 abort.trigger(PickOutcome.TIMEOUT, f"The pick took longer than {timeout:.0f} s.")
-
-    def _pid(self, name: str) -> int | None:
-        beat = self._heartbeats.get(name)
-        return None if beat is None else beat.pid
 
     def _finish(self, handle: ServerGoalHandle, report: PickReport) -> None:
         self._picks[report.outcome.label] = self._picks.get(report.outcome.label, 0) + 1
