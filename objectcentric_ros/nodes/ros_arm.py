@@ -162,6 +162,9 @@ class RosArm:
         if measured is None:
             return 0.0
         positions, velocities = measured.positions, measured.velocities
+        fresh = time.monotonic() - measured.received <= self._config.monitor.max_state_age
+        if running is None and fresh and np.max(np.abs(velocities)) < REST_VELOCITY:
+            return 0.0   # a hold would pull an arm that rests to where it was measured
         if running is not None:
             trajectory, start_ns = running
             desired = sample(trajectory, (self._node.get_clock().now().nanoseconds - start_ns) * 1e-9)

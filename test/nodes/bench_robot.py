@@ -26,6 +26,7 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from objectcentric_ros.nodes.conversions import stamp_from_nanoseconds, stamp_nanoseconds, trajectory_from_message
+from objectcentric_ros.nodes.ros_arm import REST_VELOCITY
 from objectcentric_ros.nodes.simulated_gripper import SimulatedGripper
 from objectcentric_ros.simulation.trajectory_controller import TrajectoryController, TrajectoryRefused
 
@@ -79,8 +80,8 @@ class BenchRobot:
         self._thread.join(timeout=2.0)
 
     def at_rest(self) -> bool:
-        """Whether the arm stands still."""
-        return bool(np.max(np.abs(self.velocities)) < 1e-3)
+        """Whether the arm stands still, as the driver takes it."""
+        return bool(np.max(np.abs(self.velocities)) < REST_VELOCITY)
 
     def unplug_controller(self) -> None:
         """Nobody listens to trajectories any more."""

@@ -130,6 +130,22 @@ def test_cancel_brakes_smoothly_and_leaves_the_arm_at_rest(bench: NodeBench, rob
     assert 0.1 <= duration_seconds(robot.trajectories[-1].points[-1].time_from_start) < 0.2 and np.all(hold.velocities[-1] == 0)
 
 
+def test_stopping_an_arm_that_rests_does_nothing(robot: BenchRobot, arm: RosArm) -> None:
+    arm.stop()
+    time.sleep(0.1)
+    assert not robot.trajectories
+
+
+def test_stop_from_another_thread_ends_the_motion(bench: NodeBench, robot: BenchRobot, arm: RosArm) -> None:
+    run = Run(arm, swing(1.0, 2.0))
+    bench.wait_for(lambda: robot.positions[0] > 0.3)
+    arm.stop()
+    bench.wait_for(robot.at_rest)
+    assert robot.positions[0] < 0.6
+    run.cancel.set()
+    assert run.result().outcome in (MotionOutcome.STOPPED, MotionOutcome.TRACKING_ERROR)
+
+
 def test_cancelled_before_it_began_nothing_moves(robot: BenchRobot, arm: RosArm) -> None:
     cancel = threading.Event()
     cancel.set()
