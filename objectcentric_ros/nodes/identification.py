@@ -243,16 +243,19 @@ class IdentificationNode(StackNode):
     def _embed_ahead(self) -> None:
         """Embed references as they come into the gallery, so that no pick waits for its candidates' pictures."""
         period = 0.0
+        first_of_last: int | None = None
         while not self._paused.wait(period):
             period = EMBEDDING_PERIOD
             if not self.config.embed_ahead:
                 continue
             try:
-                missing = self._open_gallery.missing_embeddings(self._encoder.key, self._all_objects(), EMBEDDINGS_A_STEP)
-                if missing:
+                key = self._identifier.embedding_key
+                missing = self._open_gallery.missing_embeddings(key, self._all_objects(), EMBEDDINGS_A_STEP)
+                if missing and missing[0][0] != first_of_last:
                     self._identifier.embed_references(list(dict.fromkeys(object_id for _, object_id, *_ in missing)))
                     self._embedded += len(missing)
                     period = 0.0
+                first_of_last = missing[0][0] if missing else None   # what stays missing is not tried again and again at once
             except Exception as error:   # a damaged reference, or a database that comes back
                 self.get_logger().warning(f"references not embedded ahead: {error}", throttle_duration_sec=30.0)
 
@@ -267,7 +270,7 @@ class IdentificationNode(StackNode):
 
     def _report(self) -> None:
         complaint = self._camera.complaint()
-        self.report(WARN if complaint else OK, complaint or "ready", encoder=self._encoder.key, queries=self._queries,
+        self.report(WARN if complaint else OK, complaint or "ready", encoder=self._identifier.embedding_key, queries=self._queries,
                     refused=self._refused, embedded_ahead=self._embedded, last_encode_ms=f"{self._encode_ms:.0f}",
                     last_query_ms=f"{self._query_ms:.1f}",
                     images_received=self._camera.frames_received)

@@ -269,6 +269,18 @@ def test_calls_from_several_clients_are_all_answered(graph: Any, bench: NodeBenc
     assert len(answers) == 5 and all(answer.success for answer in answers)
 
 
+def test_references_are_embedded_as_they_come_and_only_once(graph: Any, bench: NodeBench, gallery_dir: str) -> None:
+    node = graph[2]
+    bench.wait_for(lambda: node._embedded == 3)
+    with Gallery.open(data_dir=gallery_dir) as gallery:
+        gallery.add_object(ObjectRecord("late-box", "Late box"))
+        patch = np.full((32, 32, 3), (120, 30, 200), np.uint8)
+        gallery.add_reference("late-box", "bin", cv2.imencode(".png", patch)[1].tobytes())
+        bench.wait_for(lambda: gallery.stats().embeddings.get(node._identifier.embedding_key) == 4)
+    bench.wait_for(lambda: node._embedded == 4)
+    assert node._embedded == 4
+
+
 def test_an_unknown_encoder_fails_configure_with_the_known_ones(gallery_dir: str) -> None:
     bench = NodeBench()
     try:
