@@ -158,6 +158,11 @@ class ParameterSet:
                 f"{' ' + limits if limits else ''} ({declaration.descriptor.description})")
 
 
+def defaults(config_class: type) -> dict[str, Any]:
+    """Default of every parameter that a config class declares, by its ROS name."""
+    return {declaration.name: declaration.default for declaration in _declarations(config_class, "")}
+
+
 def _declarations(config_class: type, prefix: str) -> Iterator[_Declaration]:
     hints = typing.get_type_hints(config_class)
     documented = _documented(config_class)

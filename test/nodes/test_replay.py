@@ -62,8 +62,7 @@ def replay(gallery_dir: str) -> tuple[Seen, Named]:
         segments, names = bench.listen(Segments, "segments", LATCHED), bench.listen(Identifications, "identifications", LATCHED)
         bench.add(SegmentationNode, use_sim_time=True, max_rate=20.0)
         bench.add(IdentificationNode, use_sim_time=True, gallery_data_dir=gallery_dir, continuous=True)
-        # Slower than recorded, so that a busy machine segments every image too.
-        bag.play(FIXTURES / "tray", rate=0.5, wait_for=[COLOR_TOPIC, DEPTH_TOPIC, "/tf", "/tf_static"])
+        bag.play(FIXTURES / "tray", wait_for=[COLOR_TOPIC, DEPTH_TOPIC, "/tf", "/tf_static"])
 
         def done() -> bool:
             return bool(segments and names and names[-1].header.stamp == segments[-1].header.stamp)

@@ -18,18 +18,20 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import importlib.util
 import py_compile
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from objectcentric_ros.nodes import table
 from objectcentric_ros.nodes.bringup import Bringup
+from objectcentric_ros.nodes.parameters import defaults
 from objectcentric_ros.nodes.table import NODES, TASKS, nodes_of
 from objectcentric_ros.paths import share_dir
 
@@ -97,11 +99,20 @@ def test_parameter_file_has_only_parameters_that_the_nodes_have() -> None:
         (node,) = (value for value in vars(module).values()
                    if isinstance(value, type) and getattr(value, "NODE_NAME",
                                                           None) == name and value.__module__ == module.__name__)
-        valid = {field.name: field for field in dataclasses.fields(node.Config)}
-        for key, value in content["ros__parameters"].items():
-            assert key.split(".")[0] in valid, f"{section} has no parameter {key}"
-            if not isinstance(value, (dict, list)) and valid[key].default is not dataclasses.MISSING:
-                assert isinstance(value, type(valid[key].default)), f"{section}.{key}"
+        valid = defaults(node.Config)
+        for key, value in flat(content["ros__parameters"]):
+            assert key in valid, f"{section} has no parameter {key}"
+            kind = list if isinstance(valid[key], tuple) else type(valid[key])
+            assert isinstance(value, (float, int) if kind is float else kind), f"{section}: {key} is {value!r}, expected {kind}"
+
+
+def flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Parameters of a section, with the names that ROS gives to nested ones."""
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
 
 
 def test_table_needs_no_ros() -> None:
