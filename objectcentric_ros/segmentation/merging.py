@@ -44,11 +44,11 @@ class MergeConfig:
     """
 
     threshold: float = 0.4
-    fragment_area: float = 1000.0
-    fragment_threshold: float = 0.2
+    fragment_area: float = 1500.0
+    fragment_threshold: float = 0.02
     first_threshold: float = 0.95
     rounds_to_threshold: int = 5
-    max_rounds: int = 60
+    max_rounds: int = 200
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class RgbdSegmentationConfig:
     merge: MergeConfig = field(default_factory=MergeConfig)
     spacing: int = 9
     foreground_threshold: float = 0.5
-    min_area: int = 350
+    min_area: int = 400
     floor_height: float = 0.004
     max_height: float = 0.28
     min_measured: float = 0.2
