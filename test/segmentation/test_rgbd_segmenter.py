@@ -22,12 +22,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 
+from objectcentric_ros.paths import share_dir
 from objectcentric_ros.segmentation import SEGMENTERS, make_segmenter
 from objectcentric_ros.segmentation.block_scenes import Block, random_blocks, render
 from objectcentric_ros.segmentation.boosted_trees import BoostedTrees
 from objectcentric_ros.segmentation.metrics import pool, score_scene
-from objectcentric_ros.segmentation.rgbd import MergeModel, RgbdSegmenter
+from objectcentric_ros.segmentation.rgbd import MODEL_FILE, MergeModel, RgbdSegmenter
 
 RED, GREEN, WHITE = (190, 60, 50), (60, 150, 80), (235, 235, 225)
 
@@ -188,3 +190,9 @@ def test_model_of_other_features_is_refused():
     renamed = BoostedTrees(trees.feature, trees.threshold, trees.leaf, trees.bias, ("something_else", *trees.feature_names[1:]))
     with pytest.raises(ValueError, match="something_else"):
         MergeModel(model.foreground, renamed)
+
+
+def test_the_model_has_a_card_that_says_how_to_train_it_again():
+    card = yaml.safe_load((share_dir() / MODEL_FILE).with_suffix(".yaml").read_text())
+    assert card["licence"] == "Apache-2.0" and card["recipe"]["command"].startswith("objectcentric train segmentation")
+    assert card["measured"][0]["recall_50"] >= 0.8
