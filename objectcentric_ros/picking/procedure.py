@@ -60,7 +60,7 @@ class PickConfig:
     place_pose: str = "place"
     min_probability: float = 0.3
     held_width: float = 0.002
-    grasp_force: float = 30.0
+    grasp_force: float = 40.0
     max_force: float = 70.0
     friction: float = 0.4
     failed_grasp_radius: float = 0.012
@@ -178,12 +178,7 @@ class _Pick:
             return
         if not self._verify(attempt, view, chosen, candidates):
             return
-        self._begin(attempt, "place")
-        placed = self._ports.move_to(self._request.destination or self._config.place_pose, self._abort, release=True)
-        if placed.outcome is not MotionOutcome.SUCCEEDED:
-            raise PickEnded(_ending_of(placed.outcome), f"Placing failed: {placed.message}")
-        self._keep("placed", "scene")
-        attempt.outcome, attempt.message = PickOutcome.PICKED, f"Picked {self._target.title!r}."
+        self._place(attempt)
 
     def _see(self, attempt: Attempt, pose: str, candidates: Sequence[str]) -> tuple[View, tuple[Naming, ...]]:
         self._begin(attempt, "look", f"from {pose}")
@@ -270,6 +265,25 @@ class _Pick:
         if back.outcome is not MotionOutcome.SUCCEEDED:
             raise PickEnded(PickOutcome.WRONG_ITEM, f"{wrong} Putting it back failed: {back.message}")
         return False
+
+    def _place(self, attempt: Attempt) -> None:
+        """Carry the item to the place pose and let go; GRASP_LOST when the fingers hold nothing there."""
+        assert attempt.grasp is not None
+        pose = self._request.destination or self._config.place_pose
+        self._begin(attempt, "place")
+        carried = self._ports.move_to(pose, self._abort)
+        if carried.outcome is not MotionOutcome.SUCCEEDED:
+            raise PickEnded(_ending_of(carried.outcome), f"Placing failed: {carried.message}")
+        attempt.gripper_width = self._ports.gripper_width()
+        if attempt.gripper_width <= self._config.held_width:
+            self._failed_grasps.append(attempt.grasp)
+            attempt.outcome, attempt.message = PickOutcome.GRASP_LOST, "The item was lost on the way to the place pose."
+            return
+        placed = self._ports.move_to(pose, self._abort, release=True)
+        if placed.outcome is not MotionOutcome.SUCCEEDED:
+            raise PickEnded(_ending_of(placed.outcome), f"Letting go failed: {placed.message}")
+        self._keep("placed", "scene")
+        attempt.outcome, attempt.message = PickOutcome.PICKED, f"Picked {self._target.title!r}."
 
     def _untried_first(self, grasps: Sequence[Grasp]) -> list[Grasp]:
         """Best first, those that repeat a failed grasp last."""

@@ -131,6 +131,14 @@ def test_an_item_that_slips_is_looked_for_again():
     assert [a.outcome for a in report.attempts] == [PickOutcome.GRASP_LOST, PickOutcome.PICKED]
 
 
+def test_an_item_that_falls_on_the_way_to_the_bin_is_not_called_picked():
+    world = TrayWorld()
+    world.on_call = lambda name: setattr(world, "slips", 1) if name == "move_to" and world.poses[-1:] == ["look"] and world.held else None
+    report = pick(world, PickRequest("cube", tuple(TITLES), max_attempts=1))
+    assert report.outcome is PickOutcome.GRASP_LOST
+    assert world.in_bin == []
+
+
 def test_retries_are_bounded():
     world = TrayWorld(slips=99)
     report = pick(world, PickRequest("cube", tuple(TITLES), max_attempts=2))
@@ -197,4 +205,4 @@ def test_the_force_follows_the_mass():
     pick(world, PickRequest("cap"))
     pick(world, PickRequest("cube"))
     pick(world, PickRequest("cup"))
-    assert world.forces == pytest.approx([49.05, 30.0, 30.0])
+    assert world.forces == pytest.approx([49.05, 40.0, 40.0])
