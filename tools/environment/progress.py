@@ -142,7 +142,8 @@ class Progress:
 
     def _show(self, title: str, log: Log, start: float, stop: threading.Event) -> None:
         while not stop.wait(0.5 if self._live else HEARTBEAT):
-            line = f"set-up: {title}: {time.monotonic() - start:.0f} s  {log.last_line}"
+            name = title if len(title) < 50 else title[:47] + "..."
+            line = f"set-up: {name}: {time.monotonic() - start:.0f} s  {log.last_line}"
             if self._live:
                 width = os.get_terminal_size(sys.stdout.fileno()).columns or 80
                 print(clear_line() + line[:width - 1], end="", flush=True)
