@@ -270,9 +270,9 @@ class IdentificationNode(StackNode):
 
     def _report(self) -> None:
         complaint = self._camera.complaint()
-        self.report(WARN if complaint else OK, complaint or "ready", encoder=self._identifier.embedding_key, queries=self._queries,
-                    refused=self._refused, embedded_ahead=self._embedded, last_encode_ms=f"{self._encode_ms:.0f}",
-                    last_query_ms=f"{self._query_ms:.1f}",
+        self.report(WARN if complaint else OK, complaint or "ready", encoder=self._identifier.embedding_key,
+                    queries=self._queries, refused=self._refused, embedded_ahead=self._embedded,
+                    last_encode_ms=f"{self._encode_ms:.0f}", last_query_ms=f"{self._query_ms:.1f}",
                     images_received=self._camera.frames_received)
 
 

@@ -271,14 +271,18 @@ def test_calls_from_several_clients_are_all_answered(graph: Any, bench: NodeBenc
 
 def test_references_are_embedded_as_they_come_and_only_once(graph: Any, bench: NodeBench, gallery_dir: str) -> None:
     node = graph[2]
-    bench.wait_for(lambda: node._embedded == 3)
+    key = node._identifier.embedding_key
     with Gallery.open(data_dir=gallery_dir) as gallery:
+        everything = node._all_objects()
+        bench.wait_for(lambda: not gallery.missing_embeddings(key, everything, 1), "the first references")
+        before = node._embedded
         gallery.add_object(ObjectRecord("late-box", "Late box"))
         patch = np.full((32, 32, 3), (120, 30, 200), np.uint8)
         gallery.add_reference("late-box", "bin", cv2.imencode(".png", patch)[1].tobytes())
-        bench.wait_for(lambda: gallery.stats().embeddings.get(node._identifier.embedding_key) == 4)
-    bench.wait_for(lambda: node._embedded == 4)
-    assert node._embedded == 4
+        bench.wait_for(lambda: node._embedded > before, "the late reference")
+        assert not gallery.missing_embeddings(key, ["late-box"], 1)
+        (queried,) = gallery.min_distances(key, np.eye(3)[:1], ["late-box"])[0]
+    assert node._embedded == before + 1 and not np.isnan(queried[1]), "the bin column has a distance now"
 
 
 def test_an_unknown_encoder_fails_configure_with_the_known_ones(gallery_dir: str) -> None:
