@@ -132,7 +132,8 @@ def test_package_xml_names_every_ros_package_that_nodes_import() -> None:
 def test_every_import_is_in_a_requirement_list() -> None:
     listed = {name for file in (ROOT / "requirements").glob("*.txt") if file.stem != "constraints" for name in requirements(file)}
     providers = {**metadata.packages_distributions(), "pinocchio": ["pin"]}  # a cmeel wheel, which does not say what it provides
-    foreign = top_level_imports(ROOT / "objectcentric_ros") - set(sys.stdlib_module_names) - {"objectcentric_ros"}
+    own = {name for path in PYTHON_FILES for name in (path.stem, path.parent.name)}
+    foreign = top_level_imports(*CODE_FOLDERS) - set(sys.stdlib_module_names) - own
     for module in sorted(name for name in foreign if not ROS_MODULE.fullmatch(name)):
         names = {re.sub(r"[-_.]+", "-", name).lower() for name in providers.get(module, [module])}
         assert names & listed, f"`import {module}`: add {' or '.join(sorted(names))} to a list in requirements/"
