@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,6 +45,8 @@ class MotionConfig:
         lift_speed: of the TCP on the line up [m/s].
         timeout: planning time for each motion [s].
         back_out: an arm that starts in contact first moves back so far along its approach axis [m].
+        line_tolerance: sensed obstacles lose so much of their height, and half of it on each side, on the lines to the item
+            and up: their grid is coarse, and the grasp planner has fitted the hand in on a finer one [m].
         raise_step, max_raise: a named pose at which the carried item would collide is raised in such steps up to so much [m].
     """
 
@@ -55,6 +57,7 @@ class MotionConfig:
     lift_speed: float = 0.25
     timeout: float = 2.0
     back_out: float = 0.12
+    line_tolerance: float = 0.008
     raise_step: float = 0.04
     max_raise: float = 0.2
 
@@ -87,6 +90,7 @@ class MotionPlanning:
     def __init__(self, planner: Planner, layout: CellLayout, config: MotionConfig, obstacles: ObstacleConfig) -> None:
         self._planner, self._layout, self._config, self._obstacles = planner, layout, config, obstacles
         self._carried: Box | None = None
+        self._sensed: list[Box] = []
         # One arm position for each named pose, found near home and without obstacles, so that "look" is always the same.
         planner.set_obstacles([])
         planner.attach(None)
@@ -148,10 +152,14 @@ class MotionPlanning:
 
     def _into_clutter(self, before: tuple[Trajectory, ...], T_base_tcp: NDArray[np.float64], lift_height: float,
                       carried: Box) -> GraspPlan:
-        approach = self._planner.plan(self._line(before[-1].positions[-1], T_base_tcp, self._config.approach_speed))
         lifted = T_base_tcp.copy()
         lifted[2, 3] += lift_height
-        return GraspPlan(before, approach, self._lift(approach.positions[-1], lifted, carried), carried)
+        self._planner.set_obstacles(_slimmed(self._sensed, self._config.line_tolerance))
+        try:
+            approach = self._planner.plan(self._line(before[-1].positions[-1], T_base_tcp, self._config.approach_speed))
+            return GraspPlan(before, approach, self._lift(approach.positions[-1], lifted, carried), carried)
+        finally:
+            self._planner.set_obstacles(self._sensed)
 
     def _lift(self, start: NDArray[np.float64], lifted: NDArray[np.float64], carried: Box) -> Trajectory:
         request = self._line(start, lifted, self._config.lift_speed)
@@ -167,8 +175,8 @@ class MotionPlanning:
         return self._planner.plan(request)
 
     def _see(self, frame: RgbdFrame | None, item_mask: NDArray[np.bool_] | None) -> None:
-        boxes = [] if frame is None else boxes_from_depth(frame, self._layout, item_mask, self._obstacles, self._carried)
-        self._planner.set_obstacles(boxes)
+        self._sensed = [] if frame is None else boxes_from_depth(frame, self._layout, item_mask, self._obstacles, self._carried)
+        self._planner.set_obstacles(self._sensed)
 
     def _item_box(self, grasp: Grasp, frame: RgbdFrame | None, item_mask: NDArray[np.bool_] | None) -> Box:
         points = np.zeros((0, 3), dtype=np.float32)
@@ -231,3 +239,15 @@ def _backed(T_base_tcp: NDArray[np.float64], distance: float) -> NDArray[np.floa
     backed = T_base_tcp.copy()
     backed[:3, 3] -= distance * T_base_tcp[:3, 2]
     return backed
+
+
+def _slimmed(boxes: Sequence[Box], tolerance: float) -> list[Box]:
+    """Upright boxes whose top is lower by the tolerance and whose sides are nearer by half of it."""
+    slim = []
+    for box in boxes:
+        size = (box.size[0] - tolerance, box.size[1] - tolerance, box.size[2] - tolerance)
+        if min(size) > 0:
+            T_base_box = box.T_base_box.copy()
+            T_base_box[2, 3] -= tolerance / 2
+            slim.append(Box(box.name, T_base_box, size))
+    return slim

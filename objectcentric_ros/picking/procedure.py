@@ -54,7 +54,7 @@ class PickConfig:
     """
 
     max_attempts: int = 4
-    grasps_per_look: int = 4
+    grasps_per_look: int = 6
     timeout: float = 180.0
     look_poses: tuple[str, ...] = ("look", "look_left", "look_right")
     place_pose: str = "place"

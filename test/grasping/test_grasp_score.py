@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 import yaml
 
-from objectcentric_ros.grasping.calibration import PRIOR, fit_score
 from objectcentric_ros.grasping.grasp_score import GraspFeatures, GraspScoreModel, grasp_features
 from objectcentric_ros.grasping.hand_fit import Fits, TurnedPatch, _highest
 from objectcentric_ros.paths import share_dir
+from objectcentric_ros.picking.grasp_calibration import PRIOR, fit_score
 
 RESOLUTION = 0.002
 SIDE = 101

@@ -18,8 +18,8 @@
 import numpy as np
 import pytest
 
-from objectcentric_ros.grasping.calibration import GraspTrials, TrialCell
 from objectcentric_ros.grasping.geometric import GeometricGraspPlanner
+from objectcentric_ros.picking.grasp_calibration import GraspTrials, TrialCell
 from objectcentric_ros.segmentation.segmenter import Segmentation
 from objectcentric_ros.simulation.catalogue import Catalogue
 

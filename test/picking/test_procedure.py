@@ -133,7 +133,12 @@ def test_an_item_that_slips_is_looked_for_again():
 
 def test_an_item_that_falls_on_the_way_to_the_bin_is_not_called_picked():
     world = TrayWorld()
-    world.on_call = lambda name: setattr(world, "slips", 1) if name == "move_to" and world.poses[-1:] == ["look"] and world.held else None
+
+    def slip_after_the_second_look(name: str) -> None:
+        if name == "move_to" and world.held and world.poses[-1] == "look":
+            world.slips = 1
+
+    world.on_call = slip_after_the_second_look
     report = pick(world, PickRequest("cube", tuple(TITLES), max_attempts=1))
     assert report.outcome is PickOutcome.GRASP_LOST
     assert world.in_bin == []

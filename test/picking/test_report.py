@@ -34,7 +34,8 @@ def result(outcome: PickOutcome = PickOutcome.PICKED) -> PickResult:
 
 
 def write(folder: Path, *results: PickResult) -> str:
-    write_report(folder / "report.html", [ReportedPick("Tasse <1>", "Cup", r) for r in results], {"seed": "3"}, b"\xff\xd8scene", ["Cup: A, CC0"])
+    picks = [ReportedPick("Tasse <1>", "Cup", r) for r in results]
+    write_report(folder / "report.html", picks, {"seed": "3"}, b"\xff\xd8scene", ["Cup: A, CC0"])
     return (folder / "report.html").read_text()
 
 

@@ -15,9 +15,9 @@
 
 """Try planned grasps in physics and fit the score model to what held.
 
-    python -m objectcentric_ros.grasping.calibration try --scenes 10 --items 10 --per-segment 3 --seed 200 --out clutter.npz
-    python -m objectcentric_ros.grasping.calibration try --scenes 16 --items 1 --per-segment 3 --seed 300 --out alone.npz
-    python -m objectcentric_ros.grasping.calibration fit clutter.npz alone.npz --write config/grasp_score.yaml
+    python -m objectcentric_ros.picking.grasp_calibration try --scenes 10 --items 10 --per-segment 3 --seed 200 --out clutter.npz
+    python -m objectcentric_ros.picking.grasp_calibration try --scenes 16 --items 1 --per-segment 3 --seed 300 --out alone.npz
+    python -m objectcentric_ros.picking.grasp_calibration fit clutter.npz alone.npz --write config/grasp_score.yaml
 
 Only items of the catalogue's dev split are used. Labels are the simulator's, so that what is measured is the grasp.
 """
@@ -221,7 +221,8 @@ def fit_score(features: NDArray[np.float64], held: NDArray[np.bool_], ridge: flo
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(prog="python -m objectcentric_ros.grasping.calibration", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m objectcentric_ros.picking.grasp_calibration",
+                                     description=__doc__.splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
     trying = verbs.add_parser("try", help="try grasps in random clutter")
     trying.add_argument("--scenes", type=int, default=10)
