@@ -44,8 +44,9 @@ from objectcentric_ros.nodes.conversions import (
     stamp_from_seconds,
     stamp_nanoseconds,
 )
+from objectcentric_ros.picking.clearing import free_spot
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
-from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, Naming, SeenSegment, View
+from objectcentric_ros.picking.ports import PUT_DOWN_CLEARANCE, GraspOutcome, KnownObject, Naming, SeenSegment, View
 
 require("rclpy", "objectcentric_interfaces")
 
@@ -130,17 +131,26 @@ class RosPorts:
         """See PickPorts."""
         return self._move(MoveTo.Goal(named=pose, release=release), abort)
 
-    def put_back(self, grasp: Grasp, abort: AbortSwitch) -> GraspOutcome:
+    def put_down(self, grasp: Grasp, spot: tuple[float, float] | None, abort: AbortSwitch) -> GraspOutcome:
         """See PickPorts."""
-        above, low = grasp.T_base_tcp.copy(), grasp.T_base_tcp.copy()
+        low = grasp.T_base_tcp.copy()
+        low[:2, 3] = low[:2, 3] if spot is None else spot
+        low[2, 3] += PUT_DOWN_CLEARANCE
+        above = low.copy()
         above[2, 3] += self._lift_height
-        low[2, 3] += 0.01   # what hangs in the hand may sit lower than when it was taken
         moved = self._move(self._goal_at(above, linear=False, release=False), abort)
         if moved.outcome is MotionOutcome.SUCCEEDED:
             moved = self._move(self._goal_at(low, linear=True, release=True), abort)
         if moved.outcome is MotionOutcome.SUCCEEDED:
             self._move(self._goal_at(above, linear=True, release=False), abort)
         return moved
+
+    def free_spot(self, view: View, radius: float) -> tuple[float, float] | None:
+        """See PickPorts; with the nominal camera of the cell, since centimetres are enough here."""
+        T_base_camera, camera = self._nominal_camera(view.pose), self._layout.camera
+        if T_base_camera is None or view.labels.shape != (camera.height, camera.width):
+            return None
+        return free_spot(view.labels, camera, T_base_camera, self._layout.tray, radius)
 
     def segment(self, pose: str, abort: AbortSwitch) -> View:
         """See PickPorts."""
@@ -206,10 +216,9 @@ class RosPorts:
     def picture_grasp(self, view: View, grasp: Grasp) -> bytes | None:
         """See PickPorts; drawn with the nominal camera pose of the look, which is good enough for a picture."""
         image = self._pictures.get("color")
-        T_base_tcp, camera = self._layout.named_poses.get(view.pose), self._layout.camera
-        if image is None or T_base_tcp is None or (image.width, image.height) != (camera.width, camera.height):
+        T_base_camera, camera = self._nominal_camera(view.pose), self._layout.camera
+        if image is None or T_base_camera is None or (image.width, image.height) != (camera.width, camera.height):
             return None
-        T_base_camera = T_base_tcp @ np.linalg.inv(self._layout.T_hand_tcp) @ self._layout.T_hand_camera
         picture = draw_grasp(color_from_image(image), grasp, camera, T_base_camera, self._layout.gripper)
         return bytes(compressed_from_color(picture, kind="jpeg", quality=JPEG_QUALITY).data)
 
@@ -230,6 +239,11 @@ class RosPorts:
         answer = call(self._record_pick, request, AbortSwitch(), timeout=3.0)
         if not answer.success:
             raise PickEnded(PickOutcome.ABORTED, answer.message)
+
+    def _nominal_camera(self, pose: str) -> np.ndarray | None:
+        """T_base_camera (4, 4) of a named pose by the cell's description; None for an unknown one."""
+        T_base_tcp = self._layout.named_poses.get(pose)
+        return None if T_base_tcp is None else T_base_tcp @ np.linalg.inv(self._layout.T_hand_tcp) @ self._layout.T_hand_camera
 
     def _goal_at(self, T_base_tcp: np.ndarray, linear: bool, release: bool) -> MoveTo.Goal:
         pose = PoseStamped(header=Header(frame_id=self._layout.base_frame), pose=pose_from_matrix(T_base_tcp))

@@ -43,6 +43,8 @@ from objectcentric_ros.segmentation import make_segmenter
 from objectcentric_ros.simulation.catalogue import Catalogue, Item, write_attribution
 from objectcentric_ros.simulation.cell import Cell
 
+FALL_TIME = 1.5   # what was let go of above the bin comes to rest before it is judged [s]
+
 
 @dataclass(frozen=True)
 class SceneResult:
@@ -107,6 +109,7 @@ class PickEvaluation:
             report = PickProcedure(ports).run(PickRequest(target.title, tuple(item.id for item in items)), AbortSwitch())
             seconds = ports.clock() - started
             on_report(report)
+            cell.step(FALL_TIME)
             truth = cell.ground_truth()
         finally:
             cell.close()

@@ -38,8 +38,9 @@ from objectcentric_ros.identification.crop import crop_segment
 from objectcentric_ros.identification.identifier import Identifier
 from objectcentric_ros.motion.execution import GraspExecutor
 from objectcentric_ros.motion.protocols import MotionOutcome
+from objectcentric_ros.picking.clearing import free_spot
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
-from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, Naming, SeenSegment, View
+from objectcentric_ros.picking.ports import PUT_DOWN_CLEARANCE, GraspOutcome, KnownObject, Naming, SeenSegment, View
 from objectcentric_ros.segmentation.overlay import draw_overlay
 from objectcentric_ros.segmentation.segmenter import Segmentation, Segmenter
 from objectcentric_ros.simulation.arm import SimulatedArm, SimulatedGripper
@@ -102,19 +103,25 @@ class LocalPorts:
         self._world_seconds -= moved.planning_ms / 1000
         return GraspOutcome(moved.outcome, moved.message, "move", moved.gripper_width, moved.planning_ms)
 
-    def put_back(self, grasp: Grasp, abort: AbortSwitch) -> GraspOutcome:
+    def put_down(self, grasp: Grasp, spot: tuple[float, float] | None, abort: AbortSwitch) -> GraspOutcome:
         """See PickPorts."""
-        above = grasp.T_base_tcp.copy()
+        low = grasp.T_base_tcp.copy()
+        low[:2, 3] = low[:2, 3] if spot is None else spot
+        low[2, 3] += PUT_DOWN_CLEARANCE
+        above = low.copy()
         above[2, 3] += LIFT_HEIGHT
         with self._world():
             moved = self._executor.move_to(above, frame=None, linear=False, release=False, cancel=abort.event)
             if moved.outcome is MotionOutcome.SUCCEEDED:
-                low = grasp.T_base_tcp.copy()
-                low[2, 3] += 0.01
                 moved = self._executor.move_to(low, frame=None, linear=True, release=True, cancel=abort.event)
             if moved.outcome is MotionOutcome.SUCCEEDED:
                 self._executor.move_to(above, frame=None, linear=True, release=False, cancel=abort.event)
         return GraspOutcome(moved.outcome, moved.message, "move", moved.gripper_width)
+
+    def free_spot(self, view: View, radius: float) -> tuple[float, float] | None:
+        """See PickPorts."""
+        frame, segmentation = self._frames[view.stamp_ns]
+        return free_spot(segmentation.labels, frame.camera, frame.T_base_camera, self._lib.layout.tray, radius)
 
     def segment(self, pose: str, abort: AbortSwitch) -> View:
         """See PickPorts."""

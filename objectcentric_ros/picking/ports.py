@@ -33,6 +33,8 @@ from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.motion.protocols import MotionOutcome
 from objectcentric_ros.picking.outcome import AbortSwitch
 
+PUT_DOWN_CLEARANCE = 0.01   # what hangs in the hand may sit lower than when it was taken [m]
+
 
 @dataclass(frozen=True)
 class SeenSegment:
@@ -117,8 +119,12 @@ class PickPorts(Protocol):
         """Move to a named pose, then open the gripper when asked to."""
         ...
 
-    def put_back(self, grasp: Grasp, abort: AbortSwitch) -> GraspOutcome:
-        """Lower what is held to where the grasp took it from, and open the gripper."""
+    def put_down(self, grasp: Grasp, spot: tuple[float, float] | None, abort: AbortSwitch) -> GraspOutcome:
+        """Lower what is held to where the grasp took it from, or at another (x, y) [m, base frame], and open the gripper."""
+        ...
+
+    def free_spot(self, view: View, radius: float) -> tuple[float, float] | None:
+        """Centre (x, y) [m, base frame] of a free circle of the tray's floor; None when there is none of that radius [m]."""
         ...
 
     def segment(self, pose: str, abort: AbortSwitch) -> View:

@@ -27,11 +27,11 @@ import numpy as np
 from objectcentric_ros.gallery.records import AttemptRecord, PickRecord
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.motion.protocols import MotionOutcome
+from objectcentric_ros.picking.clearing import blockers
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
 from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, Naming, PickPorts, View
 from objectcentric_ros.picking.verification import seen_elsewhere, still_there
 
-PHASES = ("look", "segment", "identify", "choose", "plan", "approach", "close", "lift", "verify", "place", "record")
 GRAVITY = 9.81
 
 
@@ -51,9 +51,12 @@ class PickConfig:
         max_force: the most force ever used [N].
         friction: friction coefficient for the force that a known mass needs.
         failed_grasp_radius: a grasp this close to a failed one is tried last [m].
+        most_blockers: neighbours that are considered for being set aside when the item can't be seen or grasped; 0 = never.
+        aside_score: a neighbour is set aside only by a grasp that is this likely to hold.
+        aside_radius: free circle of the tray that it needs [m].
     """
 
-    max_attempts: int = 4
+    max_attempts: int = 5
     grasps_per_look: int = 6
     timeout: float = 180.0
     look_poses: tuple[str, ...] = ("look", "look_left", "look_right")
@@ -64,6 +67,9 @@ class PickConfig:
     max_force: float = 70.0
     friction: float = 0.4
     failed_grasp_radius: float = 0.012
+    most_blockers: int = 3
+    aside_score: float = 0.6
+    aside_radius: float = 0.045
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class PickRequest:
 
 @dataclass
 class Attempt:
-    """One try: what was chosen, how it ended, and how long each phase took [s]."""
+    """One try: what was chosen, how it ended, how long each phase took [s], and whether something was set aside."""
 
     number: int
     grasp: Grasp | None = None
@@ -87,6 +93,7 @@ class Attempt:
     outcome: PickOutcome = PickOutcome.ABORTED
     message: str = ""
     phases: list[tuple[str, float]] = field(default_factory=list)
+    cleared: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,8 +168,8 @@ class _Pick:
             self._end_phase()
             if attempt.outcome is PickOutcome.PICKED:
                 return attempt.outcome, attempt.message
-            # Another view helps where the item was not seen well; after a grasp that failed the first view is the best again.
-            look = look + 1 if attempt.grasp is None else 0
+            # Another view helps where the item was not seen well; after something was moved the first view is the best again.
+            look = look + 1 if attempt.grasp is None and not attempt.cleared else 0
         last = self._attempts[-1]
         return last.outcome, f"{last.message} Gave up after {last.number} attempts."
 
@@ -171,10 +178,15 @@ class _Pick:
         self._begin(attempt, "choose")
         chosen = self._choose(attempt, view, namings)
         if chosen is None:
+            # One more view first: clearing moves things, looking does not.
+            if attempt.number > 1 and attempt.outcome is PickOutcome.NOT_IDENTIFIED:
+                self._clear_the_way(attempt, view, None)
             return
         attempt.confidence = chosen.probabilities[self._target.object_id]
         executed = self._grasp(attempt, view, chosen.segment_id)
         if executed is None:
+            if attempt.outcome in (PickOutcome.NO_GRASP, PickOutcome.NO_PLAN):
+                self._clear_the_way(attempt, view, chosen.segment_id)
             return
         if not self._verify(attempt, view, chosen, candidates):
             return
@@ -234,6 +246,29 @@ class _Pick:
             raise PickEnded(attempt.outcome, executed.message)
         return None
 
+    def _clear_the_way(self, attempt: Attempt, view: View, target_id: int | None) -> None:
+        """Set one item aside in the tray that covers the named one or leaves the hand no room; best effort, once an attempt."""
+        self._begin(attempt, "clear")
+        spot = self._ports.free_spot(view, self._config.aside_radius)
+        if spot is None:
+            return
+        for blocker in blockers(view, target_id)[: self._config.most_blockers]:
+            grasps, _ = self._ports.plan_grasps(view, blocker, "", self._abort)
+            grasps = [grasp for grasp in self._untried_first(grasps) if grasp.score >= self._config.aside_score]
+            for grasp in grasps[: self._config.grasps_per_look]:
+                executed = self._ports.execute_grasp(
+                    grasp, view, blocker, self._config.grasp_force, self._abort, lambda stage: None)
+                if executed.outcome is MotionOutcome.NO_PLAN:
+                    continue
+                attempt.cleared = True
+                if executed.outcome is MotionOutcome.SUCCEEDED:
+                    self._keep(f"cleared_{attempt.number}", "scene")
+                    self._ports.put_down(grasp, spot, self._abort)
+                else:
+                    self._abort.check()
+                    self._failed_grasps.append(grasp)
+                return
+
     def _verify(self, attempt: Attempt, before: View, chosen: Naming, candidates: Sequence[str]) -> bool:
         """Gripper width and a second look: is it held, and is it the item?"""
         self._begin(attempt, "verify")
@@ -261,7 +296,7 @@ class _Pick:
             return True
         attempt.outcome, attempt.message = PickOutcome.WRONG_ITEM, wrong
         self._failed_grasps.append(attempt.grasp)
-        back = self._ports.put_back(attempt.grasp, self._abort)
+        back = self._ports.put_down(attempt.grasp, None, self._abort)
         if back.outcome is not MotionOutcome.SUCCEEDED:
             raise PickEnded(PickOutcome.WRONG_ITEM, f"{wrong} Putting it back failed: {back.message}")
         return False

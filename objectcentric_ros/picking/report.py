@@ -33,7 +33,7 @@ from objectcentric_ros.picking.result import PickResult
 
 CAPTIONS = {
     "overlay": "Segments with names and confidences", "grasp": "Chosen grasp", "lift": "Lifted",
-    "verify": "Second look, the item in the hand", "placed": "Placed",
+    "cleared": "Set aside, to clear the way", "verify": "Second look, the item in the hand", "placed": "Placed",
 }
 
 

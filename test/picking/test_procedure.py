@@ -103,6 +103,43 @@ def test_no_grasp_says_why():
     assert "96 mm" in report.message
 
 
+def test_a_neighbour_that_leaves_the_hand_no_room_is_set_aside_in_the_tray():
+    world, phases = TrayWorld(items={"cube": 20, "cup": 42}, blocked_by={"cube": ("cup",)}), []
+    report = pick(world, phases=phases)
+    assert [a.outcome for a in report.attempts] == [PickOutcome.NO_GRASP, PickOutcome.PICKED]
+    assert world.in_bin == ["cube"]
+    assert world.items == {"cup": 170}
+    assert "clear" in phases
+    assert "cleared_1" in report.evidence
+
+
+def test_what_covers_an_unseen_item_is_set_aside_after_a_second_look():
+    world = TrayWorld(items={"cup": 20, "cap": 42})
+
+    def uncover(name: str) -> None:
+        if name == "put_down":
+            world.items["cube"] = 100
+
+    world.on_call = uncover
+    report = pick(world)
+    assert [a.outcome for a in report.attempts] == [PickOutcome.NOT_IDENTIFIED, PickOutcome.NOT_IDENTIFIED, PickOutcome.PICKED]
+    assert world.poses[:3] == ["look", "look_left", "look"]
+    assert world.in_bin == ["cube"]
+
+
+@pytest.mark.parametrize("config", [PickConfig(most_blockers=0), PickConfig(aside_score=0.95)])
+def test_nothing_is_moved_when_clearing_is_off_or_no_grasp_is_sure_enough(config: PickConfig):
+    world = TrayWorld(items={"cube": 20, "cup": 42}, blocked_by={"cube": ("cup",)})
+    assert pick(world, config=config).outcome is PickOutcome.NO_GRASP
+    assert world.items == {"cube": 20, "cup": 42}
+
+
+def test_nothing_is_moved_when_the_tray_has_no_room():
+    world = TrayWorld(items={"cube": 20, "cup": 42}, blocked_by={"cube": ("cup",)}, free=None)
+    assert pick(world).outcome is PickOutcome.NO_GRASP
+    assert world.tried == []
+
+
 def test_the_next_grasp_is_tried_on_the_same_look_when_there_is_no_motion():
     world = TrayWorld(grasp_ends=[MotionOutcome.NO_PLAN])
     report = pick(world)

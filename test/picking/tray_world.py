@@ -41,7 +41,10 @@ class TrayWorld:
         looks_like: item -> {candidate: probability}; the item itself by default.
         grasp_ends: outcomes of the next executions; SUCCEEDED when used up.
         slips: how many of the next lifts lose the item on the way.
-        lifts_neighbour: how many of the next grasps take the item named here instead.
+        lifts_instead: items that the next grasps take instead of the one they are planned on.
+        no_grasp_reason: why nothing can be grasped; empty when it can.
+        blocked_by: item -> items that leave the hand no room while they are within 25 px.
+        free: where there is room to set something aside.
     """
 
     items: dict[str, int] = field(default_factory=lambda: {"cube": 20, "cup": 80, "cap": 140})
@@ -50,6 +53,8 @@ class TrayWorld:
     slips: int = 0
     lifts_instead: list[str] = field(default_factory=list)
     no_grasp_reason: str = ""
+    blocked_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    free: tuple[float, float] | None = (0.17, 0.0)
     on_call: Callable[[str], None] = lambda name: None
     record_fails: bool = False
 
@@ -90,10 +95,13 @@ class TrayWorld:
             self.held = None
         return GraspOutcome(MotionOutcome.SUCCEEDED, "", "move", self.gripper_width())
 
-    def put_back(self, grasp: Grasp, abort: AbortSwitch) -> GraspOutcome:
-        self.on_call("put_back")
+    def free_spot(self, view: View, radius: float) -> tuple[float, float] | None:
+        return self.free
+
+    def put_down(self, grasp: Grasp, spot: tuple[float, float] | None, abort: AbortSwitch) -> GraspOutcome:
+        self.on_call("put_down")
         assert self.held is not None
-        self.items[self.held] = round(grasp.T_base_tcp[0, 3] * 1000)
+        self.items[self.held] = round((grasp.T_base_tcp[0, 3] if spot is None else spot[0]) * 1000)
         self.held = None
         return GraspOutcome(MotionOutcome.SUCCEEDED, "", "move", 0.08)
 
@@ -119,8 +127,10 @@ class TrayWorld:
 
     def plan_grasps(self, view: View, segment_id: int, object_id: str, abort: AbortSwitch) -> tuple[list[Grasp], str]:
         self.on_call("plan_grasps")
-        if self.no_grasp_reason:
-            return [], self.no_grasp_reason
+        name = list(self.items)[segment_id - 1]
+        if self.no_grasp_reason or any(abs(self.items[name] - self.items[other]) < 25 for other in self.blocked_by.get(name, ())
+                                       if other in self.items):
+            return [], self.no_grasp_reason or "the hand would hit something beside the item"
         column = list(self.items.values())[segment_id - 1]
         return [Grasp(top_down([column / 1000, 0.0, 0.02], yaw), 0.03, 0.05, 0.08, score, "geometric")
                 for yaw, score in ((0.0, 0.9), (1.0, 0.5))], ""
