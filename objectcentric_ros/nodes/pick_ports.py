@@ -46,7 +46,7 @@ from objectcentric_ros.nodes.conversions import (
 )
 from objectcentric_ros.picking.clearing import free_spot
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
-from objectcentric_ros.picking.ports import PUT_DOWN_CLEARANCE, GraspOutcome, KnownObject, Naming, SeenSegment, View
+from objectcentric_ros.picking.ports import PUT_DOWN_CLEARANCE, GraspOutcome, KnownObject, LookAgain, Naming, SeenSegment, View
 
 require("rclpy", "objectcentric_interfaces")
 
@@ -172,7 +172,7 @@ class RosPorts:
         request = IdentifyObject.Request(stamp=stamp_from_nanoseconds(view.stamp_ns), candidates=list(candidates))
         answer = call(self._identify, request, abort, self._service_timeout)
         if not answer.success:
-            raise PickEnded(PickOutcome.ABORTED, f"Identification failed: {answer.message}")
+            raise LookAgain(answer.message)
         self._wait_for_overlay(view.stamp_ns, abort)
         return tuple(Naming(i.segment_id, {c.object_id: float(c.probability) for c in i.ranking}, i.none_of_these, i.reason)
                      for i in answer.identifications)

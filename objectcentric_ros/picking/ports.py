@@ -100,6 +100,10 @@ class GraspOutcome:
     stage_seconds: dict[str, float] = field(default_factory=dict)
 
 
+class LookAgain(Exception):
+    """This view can't be identified, because an image of it got lost, say; the next one may."""
+
+
 class PickPorts(Protocol):
     """Everything a pick touches. Blocking calls end early, with PickEnded, when the switch is triggered."""
 
@@ -132,7 +136,7 @@ class PickPorts(Protocol):
         ...
 
     def identify(self, view: View, candidates: Sequence[str], abort: AbortSwitch) -> tuple[Naming, ...]:
-        """What every segment of the view is."""
+        """What every segment of the view is; raises LookAgain when this view can't be used."""
         ...
 
     def plan_grasps(self, view: View, segment_id: int, object_id: str, abort: AbortSwitch) -> tuple[list[Grasp], str]:

@@ -25,14 +25,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from objectcentric_ros.gallery.records import AttemptRecord, PickRecord
+from objectcentric_ros.geometry.layout import top_down
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.motion.protocols import MotionOutcome
 from objectcentric_ros.picking.clearing import blockers
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
-from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, Naming, PickPorts, View
+from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, LookAgain, Naming, PickPorts, View
 from objectcentric_ros.picking.verification import seen_elsewhere, still_there
 
 GRAVITY = 9.81
+LOOKS = 3   # images that are tried before identification has failed
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class PickConfig:
         place_pose: named pose above the place bin.
         min_probability: identification below this is not acted on.
         held_width: finger opening above which something is held [m].
+        open_width: finger opening above which the hand is open [m].
+        lay_down_height: TCP height at which something left in the hand by an earlier pick is let go of over the tray [m].
         grasp_force: force for light items and items of unknown mass [N].
         max_force: the most force ever used [N].
         friction: friction coefficient for the force that a known mass needs.
@@ -63,6 +67,8 @@ class PickConfig:
     place_pose: str = "place"
     min_probability: float = 0.3
     held_width: float = 0.002
+    open_width: float = 0.076
+    lay_down_height: float = 0.14
     grasp_force: float = 40.0
     max_force: float = 70.0
     friction: float = 0.4
@@ -175,6 +181,9 @@ class _Pick:
 
     def _attempt(self, attempt: Attempt, pose: str, candidates: Sequence[str]) -> None:
         view, namings = self._see(attempt, pose, candidates)
+        if attempt.number == 1 and self._config.held_width < self._ports.gripper_width() < self._config.open_width:
+            self._lay_down(attempt, view)
+            view, namings = self._see(attempt, pose, candidates)
         self._begin(attempt, "choose")
         chosen = self._choose(attempt, view, namings)
         if chosen is None:
@@ -192,15 +201,33 @@ class _Pick:
             return
         self._place(attempt)
 
+    def _lay_down(self, attempt: Attempt, view: View) -> None:
+        """Lay what an earlier pick that was cut off has left in the hand into the tray."""
+        self._begin(attempt, "clear", "something is in the hand")
+        spot = self._ports.free_spot(view, 0.0)
+        if spot is None:
+            raise PickEnded(PickOutcome.ABORTED, "Something is in the hand from before, and the tray has no room for it.")
+        low = Grasp(top_down([*spot, self._config.lay_down_height], 0.0), 0.0, 0.0, 0.0, 0.0, "")
+        laid = self._ports.put_down(low, None, self._abort)
+        if laid.outcome is not MotionOutcome.SUCCEEDED:
+            raise PickEnded(_ending_of(laid.outcome), f"What is in the hand from before could not be laid down: {laid.message}")
+
     def _see(self, attempt: Attempt, pose: str, candidates: Sequence[str]) -> tuple[View, tuple[Naming, ...]]:
         self._begin(attempt, "look", f"from {pose}")
         moved = self._ports.move_to(pose, self._abort)
         if moved.outcome is not MotionOutcome.SUCCEEDED:
             raise PickEnded(_ending_of(moved.outcome), f"Could not move to {pose!r}: {moved.message}")
-        self._begin(attempt, "segment")
-        view = self._ports.segment(pose, self._abort)
-        self._begin(attempt, "identify", f"{len(view.segments)} segments")
-        namings = self._ports.identify(view, candidates, self._abort) if view.segments else ()
+        for chance in range(LOOKS):
+            self._begin(attempt, "segment")
+            view = self._ports.segment(pose, self._abort)
+            self._begin(attempt, "identify", f"{len(view.segments)} segments")
+            try:
+                namings = self._ports.identify(view, candidates, self._abort) if view.segments else ()
+            except LookAgain as lost:
+                if chance == LOOKS - 1:
+                    raise PickEnded(PickOutcome.ABORTED, f"Identification failed: {lost}") from lost
+                continue
+            break
         self._keep(f"overlay_{attempt.number}", "overlay")
         return view, namings
 
@@ -263,11 +290,19 @@ class _Pick:
                 attempt.cleared = True
                 if executed.outcome is MotionOutcome.SUCCEEDED:
                     self._keep(f"cleared_{attempt.number}", "scene")
-                    self._ports.put_down(grasp, spot, self._abort)
+                    self._put_aside(grasp, spot)
                 else:
                     self._abort.check()
                     self._failed_grasps.append(grasp)
                 return
+
+    def _put_aside(self, grasp: Grasp, spot: tuple[float, float]) -> None:
+        """Put down at the spot, or, where the item does not fit, where it was."""
+        put = self._ports.put_down(grasp, spot, self._abort)
+        if put.outcome is not MotionOutcome.SUCCEEDED:
+            put = self._ports.put_down(grasp, None, self._abort)
+        if put.outcome is not MotionOutcome.SUCCEEDED:
+            raise PickEnded(_ending_of(put.outcome), f"What was in the way could not be put down: {put.message}")
 
     def _verify(self, attempt: Attempt, before: View, chosen: Naming, candidates: Sequence[str]) -> bool:
         """Gripper width and a second look: is it held, and is it the item?"""
@@ -287,7 +322,10 @@ class _Pick:
         if still_there(before, chosen.segment_id, after):
             wrong = f"Something is in the hand, but {self._target.title!r} is still in the tray."
         elif after.segments:
-            namings = self._ports.identify(after, candidates, self._abort)
+            try:
+                namings = self._ports.identify(after, candidates, self._abort)
+            except LookAgain:
+                namings = ()   # the gripper and the empty place have spoken already
             rival = seen_elsewhere(self._target.object_id, attempt.confidence, namings, self._config.min_probability)
             if rival is not None:
                 wrong = (f"Segment {rival.segment_id} of the tray looks more like {self._target.title!r} "

@@ -26,28 +26,30 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import psutil
 import pytest
+from objectcentric_interfaces.srv import ResetScene
 from sensor_msgs.msg import JointState
 
 from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.nodes.bringup import Bringup
+from objectcentric_ros.nodes.calls import call
 from objectcentric_ros.nodes.gallery_client import GalleryClient
 from objectcentric_ros.nodes.graph_client import GraphClient
 from objectcentric_ros.nodes.pick_client import PickClient
 from objectcentric_ros.picking.enrolment import record_of, tray_references
-from objectcentric_ros.picking.outcome import PickOutcome
+from objectcentric_ros.picking.outcome import AbortSwitch, PickOutcome
 from objectcentric_ros.picking.result import PickResult
 from objectcentric_ros.segmentation import make_segmenter
 from objectcentric_ros.simulation.catalogue import Catalogue
 
 TRAY = ("rubiks-cube", "stapler", "medicine-box")
-NODES = ("segmentation", "gallery", "identification", "grasp_planner", "motion", "pick")
+SEED = 4
 pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bringup]:
     data = str(tmp_path_factory.mktemp("gallery"))
-    settings = {"simulation.items": list(TRAY), "simulation.seed": 4,
+    settings = {"simulation.items": list(TRAY), "simulation.seed": SEED,
                 **{f"{node}.gallery_data_dir": data for node in ("gallery", "identification")}}
     with Bringup("pick", settings=settings) as graph:
         graph.wait_until_active(120)
@@ -61,8 +63,12 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bringup]:
 
 @pytest.fixture
 def robot(graph: Bringup) -> Iterator[PickClient]:
+    """A client, with the tray as it was at first: what a test left in the hand or in the bin is no other test's business."""
     graph.wait_until_active(60)
     with PickClient() as robot:
+        reset = robot.node.create_client(ResetScene, "simulation/reset_scene")
+        answer = call(reset, ResetScene.Request(object_ids=list(TRAY), seed=SEED), AbortSwitch(), 30.0)
+        assert answer.success, answer.message
         yield robot
 
 

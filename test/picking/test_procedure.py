@@ -134,6 +134,13 @@ def test_nothing_is_moved_when_clearing_is_off_or_no_grasp_is_sure_enough(config
     assert world.items == {"cube": 20, "cup": 42}
 
 
+def test_what_does_not_fit_aside_goes_back_and_the_hand_is_free_again():
+    world = TrayWorld(items={"cube": 20, "cup": 42}, blocked_by={"cube": ("cup",)}, spot_is_unreachable=True)
+    assert pick(world, config=PickConfig(max_attempts=1)).outcome is PickOutcome.NO_GRASP
+    assert world.items == {"cube": 20, "cup": 42}
+    assert world.held is None
+
+
 def test_nothing_is_moved_when_the_tray_has_no_room():
     world = TrayWorld(items={"cube": 20, "cup": 42}, blocked_by={"cube": ("cup",)}, free=None)
     assert pick(world).outcome is PickOutcome.NO_GRASP
@@ -179,6 +186,28 @@ def test_an_item_that_falls_on_the_way_to_the_bin_is_not_called_picked():
     report = pick(world, PickRequest("cube", tuple(TITLES), max_attempts=1))
     assert report.outcome is PickOutcome.GRASP_LOST
     assert world.in_bin == []
+
+
+def test_what_an_earlier_pick_left_in_the_hand_is_laid_into_the_tray_first():
+    world = TrayWorld(items={"cube": 20, "cap": 80})
+    world.held = "cup"
+    report = pick(world)
+    assert report.outcome is PickOutcome.PICKED
+    assert world.in_bin == ["cube"]
+    assert world.items == {"cap": 80, "cup": 170}
+
+
+def test_a_full_hand_over_a_full_tray_ends_the_pick():
+    world = TrayWorld(free=None)
+    world.held = "cup"
+    report = pick(world)
+    assert report.outcome is PickOutcome.ABORTED
+    assert "hand" in report.message
+
+
+@pytest.mark.parametrize(("lost", "outcome"), [(2, PickOutcome.PICKED), (3, PickOutcome.ABORTED)])
+def test_a_lost_image_is_looked_for_again_but_not_for_ever(lost: int, outcome: PickOutcome):
+    assert pick(TrayWorld(lost_images=lost)).outcome is outcome
 
 
 def test_retries_are_bounded():

@@ -27,7 +27,7 @@ from objectcentric_ros.geometry.layout import top_down
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.motion.protocols import MotionOutcome
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
-from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, Naming, SeenSegment, View
+from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, LookAgain, Naming, SeenSegment, View
 
 TITLES = {"cube": "Rubik's cube", "cup": "Cup", "cap": "Cap"}
 
@@ -45,6 +45,8 @@ class TrayWorld:
         no_grasp_reason: why nothing can be grasped; empty when it can.
         blocked_by: item -> items that leave the hand no room while they are within 25 px.
         free: where there is room to set something aside.
+        lost_images: how many of the next views can't be identified.
+        spot_is_unreachable: nothing can be put down there.
     """
 
     items: dict[str, int] = field(default_factory=lambda: {"cube": 20, "cup": 80, "cap": 140})
@@ -55,11 +57,14 @@ class TrayWorld:
     no_grasp_reason: str = ""
     blocked_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
     free: tuple[float, float] | None = (0.17, 0.0)
+    spot_is_unreachable: bool = False
+    lost_images: int = 0
     on_call: Callable[[str], None] = lambda name: None
     record_fails: bool = False
 
     def __post_init__(self) -> None:
         self.held: str | None = None
+        self.empty_width = 0.08
         self.in_bin: list[str] = []
         self.records: list[PickRecord] = []
         self.tried: list[Grasp] = []
@@ -89,10 +94,10 @@ class TrayWorld:
         self.poses.append(pose)
         if self.held and self.slips:
             self.slips -= 1
-            self.items[self.held], self.held = 110, None
+            self.items[self.held], self.held, self.empty_width = 110, None, 0.0
         if release and self.held:
             self.in_bin.append(self.held)
-            self.held = None
+            self.held, self.empty_width = None, 0.08
         return GraspOutcome(MotionOutcome.SUCCEEDED, "", "move", self.gripper_width())
 
     def free_spot(self, view: View, radius: float) -> tuple[float, float] | None:
@@ -101,8 +106,10 @@ class TrayWorld:
     def put_down(self, grasp: Grasp, spot: tuple[float, float] | None, abort: AbortSwitch) -> GraspOutcome:
         self.on_call("put_down")
         assert self.held is not None
+        if spot is not None and self.spot_is_unreachable:
+            return GraspOutcome(MotionOutcome.NO_PLAN, "the carried item would hit the wall", "move", 0.03)
         self.items[self.held] = round((grasp.T_base_tcp[0, 3] if spot is None else spot[0]) * 1000)
-        self.held = None
+        self.held, self.empty_width = None, 0.08
         return GraspOutcome(MotionOutcome.SUCCEEDED, "", "move", 0.08)
 
     def segment(self, pose: str, abort: AbortSwitch) -> View:
@@ -119,6 +126,9 @@ class TrayWorld:
     def identify(self, view: View, candidates: Sequence[str], abort: AbortSwitch) -> tuple[Naming, ...]:
         self.on_call("identify")
         assert view.stamp_ns == self._stamp, "a view from before the last look"
+        if self.lost_images:
+            self.lost_images -= 1
+            raise LookAgain("no image of that stamp")
         namings = []
         for number, name in enumerate(self.items, start=1):
             probabilities = self.looks_like.get(name, {name: 0.9})
@@ -152,7 +162,7 @@ class TrayWorld:
         return GraspOutcome(end, f"ended {end.name}", "lift", self.gripper_width())
 
     def gripper_width(self) -> float:
-        return 0.03 if self.held else 0.0
+        return 0.03 if self.held else self.empty_width
 
     def stop(self) -> None:
         self.stopped += 1
