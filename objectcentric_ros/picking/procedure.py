@@ -65,7 +65,7 @@ class PickConfig:
     timeout: float = 180.0
     look_poses: tuple[str, ...] = ("look", "look_left", "look_right")
     place_pose: str = "place"
-    min_probability: float = 0.3
+    min_probability: float = 0.5
     held_width: float = 0.002
     open_width: float = 0.076
     lay_down_height: float = 0.14
