@@ -29,7 +29,7 @@ demo:
 test:
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory -s run-lint
-	@$(ENVIRONMENT) && .venv/bin/python -m pytest $(ARGS)
+	@$(ENVIRONMENT) && .venv/bin/python -m pytest --reruns 2 $(ARGS)
 
 lint:
 	@$(SETUP) test

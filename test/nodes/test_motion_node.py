@@ -271,7 +271,7 @@ def test_the_motion_goes_on_while_its_caller_beats_and_stops_when_it_is_gone(
     heart.ended.set()
     began = time.monotonic()
     answer = bench.finish(future)
-    assert 0.3 < time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 3.0
     assert answer.status == GoalStatus.STATUS_ABORTED and answer.result.outcome == ExecuteGrasp.Result.STOPPED
     assert "/picker is gone" in answer.result.message
 

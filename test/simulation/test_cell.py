@@ -173,7 +173,7 @@ def test_cells_leave_nothing_behind(catalogue: Catalogue) -> None:
     make(2)
     threads, files, memory = threading.active_count(), open_files(), resident_megabytes()
     make(8)
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     assert open_files() <= files
     assert resident_megabytes() - memory < 300      # eight cells with their contexts are about 1 GB
 
