@@ -34,7 +34,7 @@ from objectcentric_ros.paths import share_dir
 
 EXAMPLES = """examples:
   objectcentric train segmentation
-  objectcentric train segmentation --scenes 40 --blocks 10 --output /tmp/quick.npz
+  objectcentric train segmentation --scenes 40 --blocks 10 --output out/quick.npz
 
 Needs the packages of requirements/train.txt. The model card beside the model says how the shipped one was trained."""
 
