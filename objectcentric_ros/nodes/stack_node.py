@@ -37,7 +37,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # n
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from rcl_interfaces.msg import SetParametersResult  # noqa: E402
 from rclpy.callback_groups import ReentrantCallbackGroup  # noqa: E402
-from rclpy.executors import Executor, ExternalShutdownException, MultiThreadedExecutor  # noqa: E402
+from rclpy.executors import Executor  # noqa: E402
 from rclpy.impl.implementation_singleton import rclpy_implementation  # noqa: E402
 from rclpy.lifecycle import LifecycleNode, LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn  # noqa: E402
 from rclpy.node import Node  # noqa: E402
@@ -45,6 +45,7 @@ from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.signals import SignalHandlerOptions  # noqa: E402
 from rclpy.utilities import remove_ros_args  # noqa: E402
 
+from objectcentric_ros.nodes.executor import PoolExecutor  # noqa: E402
 from objectcentric_ros.nodes.parameters import ParameterError, ParameterSet, parameter  # noqa: E402
 
 HEARTBEAT_PERIOD = 0.5   # [s]
@@ -366,7 +367,7 @@ def run(node_class: type[StackNode], args: Sequence[str] | None = None, threads:
         print(error, file=sys.stderr)
         rclpy.try_shutdown()
         return EXIT_BAD_PARAMETER
-    executor = MultiThreadedExecutor(num_threads=threads)
+    executor = PoolExecutor(threads)
     executor.add_node(node)
     spinner = threading.Thread(target=spin, args=(executor, node), name="executor", daemon=True)
     spinner.start()
@@ -389,16 +390,14 @@ def run(node_class: type[StackNode], args: Sequence[str] | None = None, threads:
     return node.exit_code
 
 
-def stop_executor(executor: Executor, spinner: threading.Thread, timeout: float = SHUTDOWN_TIMEOUT) -> bool:
+def stop_executor(executor: PoolExecutor, spinner: threading.Thread, timeout: float = SHUTDOWN_TIMEOUT) -> bool:
     """Shut an executor down whose spinning thread was told to end, and wait for its callbacks.
 
     Returns:
         Whether all ended within the timeout [s]; else nothing that they may use must be destroyed.
     """
     spinner.join(timeout)
-    executor.shutdown(timeout_sec=0.0)
-    # Executor.shutdown marks itself as shut down before it asks whether it is, and so never waits (rclpy 7.1).
-    return bool(executor._work_tracker.wait(timeout)) and not spinner.is_alive()
+    return executor.shutdown(timeout) and not spinner.is_alive()
 
 
 def _wait_for_end(ended: threading.Event) -> None:
@@ -415,8 +414,6 @@ def spin(executor: Executor, node: StackNode) -> None:
     while not node.ended.is_set() and node.context.ok():
         try:
             executor.spin_once(timeout_sec=0.5)
-        except ExternalShutdownException:
-            break
         except Exception as error:
             if node.ended.is_set():
                 break

@@ -28,9 +28,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from numpy.typing import NDArray
 from objectcentric_interfaces.msg import Segments
 from rclpy.action import ActionClient
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.context import Context
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -48,6 +47,7 @@ from objectcentric_ros.nodes.conversions import (
     stamp_from_nanoseconds,
     transform_from_matrix,
 )
+from objectcentric_ros.nodes.executor import PoolExecutor
 from objectcentric_ros.nodes.stack_node import StackNode, spin, stop_executor
 from objectcentric_ros.segmentation.segmenter import Segment, Segmentation
 
@@ -73,7 +73,7 @@ class NodeBench:
         self.nodes: list[StackNode] = []
         self._plain: list[Node] = []
         self.diagnostics: dict[str, list[DiagnosticStatus]] = {}
-        self._executors: list[tuple[MultiThreadedExecutor, threading.Event, threading.Thread]] = []
+        self._executors: list[tuple[PoolExecutor, threading.Event, threading.Thread]] = []
         self._received: dict[str, list[Any]] = {}
         self.changed = threading.Condition()
         self.client.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50, callback_group=self.group)
@@ -115,7 +115,8 @@ class NodeBench:
             with self.changed:
                 received.append(message)
                 self.changed.notify_all()
-        self.client.create_subscription(kind, topic, on_message, qos, callback_group=self.group)
+        # Its own group: in the reentrant one two messages of a topic could overtake each other.
+        self.client.create_subscription(kind, topic, on_message, qos, callback_group=MutuallyExclusiveCallbackGroup())
         return received
 
     def wait_for(self, condition: Callable[[], Any], what: str = "", timeout: float = TIMEOUT) -> Any:
@@ -166,7 +167,7 @@ class NodeBench:
             raise AssertionError(f"wanted level {level!r} with {texts}, last is {self.status(name)}") from None
 
     def _spin(self, node: Node, threads: int = 4) -> None:
-        executor = MultiThreadedExecutor(num_threads=threads, context=self.context)
+        executor = PoolExecutor(threads, context=self.context)
         executor.add_node(node)
         ended = threading.Event()
         if isinstance(node, StackNode):
@@ -184,7 +185,7 @@ class NodeBench:
             self.changed.notify_all()
 
 
-def _spin_client(executor: MultiThreadedExecutor, ended: threading.Event) -> None:
+def _spin_client(executor: PoolExecutor, ended: threading.Event) -> None:
     while not ended.is_set():
         executor.spin_once(timeout_sec=0.2)
 
