@@ -123,7 +123,7 @@ def upsampled(features: Tensor, stride: int, height: int, width: int, unit: bool
 def pixelwise_contrastive(d_a: Tensor, d_b: Tensor, non_b: Tensor, margin: float = 0.5) -> Tensor:
     """Dense Object Nets' loss with hard-negative scaling (Florence et al. 2018), mean over the pairs of a batch.
 
-    """Where descriptors are expected in an image, (M, 2) px: sum of p (u, v), p = K / sum K, K = exp(-|image - query|^2).
+    L_m = mean over m of |a_m - b_m|^2; L_n = sum over m, k of max(0, margin - |a_m - n_mk|)^2 over the number of its terms
     that aren't 0 (at least 1); loss = L_m + L_n. Non-matches on the object and on the background, which the original scales
     apart, are two calls whose L_n add. Coincident non-matches have no gradient: their distance has no direction.
 
