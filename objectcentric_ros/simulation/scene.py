@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from objectcentric_ros.geometry.layout import CellLayout, Container
 from objectcentric_ros.simulation.catalogue import Item
-from objectcentric_ros.simulation.item_model import ItemModel, load_item_model
+from objectcentric_ros.simulation.item_model import ItemModel, VisualPart, load_item_model
 from objectcentric_ros.simulation.robot_meshes import light_meshes
 
 TIMESTEP = 0.002
@@ -42,7 +42,7 @@ FINGER_DAMPING = 400.0                              # N s/m
 _TRAY_COLOUR = (0.23, 0.27, 0.33, 1.0)
 _BIN_COLOUR = (0.55, 0.57, 0.6, 1.0)
 _FRICTION = (0.9, 0.01, 0.0005)                     # sliding, torsional [m], rolling [m]: cardboard and plastic on rubber
-_TO_OPTICAL = np.diag([1.0, -1.0, -1.0])            # MuJoCo cameras look along -z with y up
+TO_OPTICAL = np.diag([1.0, -1.0, -1.0])             # MuJoCo cameras look along -z with y up
 
 
 def item_body(index: int) -> str:
@@ -120,7 +120,7 @@ def _add_camera(spec: mujoco.MjSpec, layout: CellLayout) -> None:
     camera, T_hand_camera = layout.camera, layout.T_hand_camera
     hand = spec.body("hand")
     quaternion = np.zeros(4)
-    mujoco.mju_mat2Quat(quaternion, (T_hand_camera[:3, :3] @ _TO_OPTICAL).ravel())
+    mujoco.mju_mat2Quat(quaternion, (T_hand_camera[:3, :3] @ TO_OPTICAL).ravel())
     pixel = 1e-6                                     # any sensor size will do as long as pixels are square
     hand.add_camera(name=WRIST_CAMERA, pos=T_hand_camera[:3, 3], quat=quaternion, resolution=[camera.width, camera.height],
                     sensor_size=[camera.width * pixel, camera.height * pixel], focal_pixel=[camera.fx, camera.fy],
@@ -179,8 +179,29 @@ def _add_item(spec: mujoco.MjSpec, index: int, item: Item, model: ItemModel, sha
     name = item_body(index)
     body = spec.worldbody.add_body(name=name, pos=[0.0, 0.0, -2.0 - index])
     body.add_freejoint(name=name)
-    for number, part in enumerate(model.parts):
-        asset = f"{item.id}/{number}"
+    add_visual_parts(spec, body, item.id, model.parts, shared)
+    volumes = [float(np.prod(np.ptp(piece, axis=0))) for piece in model.convex_pieces]
+    for number, piece in enumerate(model.convex_pieces):
+        asset = f"{item.id}/convex{number}"
+        if not shared:
+            spec.add_mesh(name=asset, uservert=piece.ravel(), maxhullvert=32)
+        body.add_geom(name=f"{name}/convex{number}", type=mujoco.mjtGeom.mjGEOM_MESH, meshname=asset, group=3, condim=4,
+                      mass=item.mass * volumes[number] / sum(volumes), friction=_FRICTION, solref=[0.005, 1.0])
+
+
+def add_visual_parts(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, parts: Sequence[VisualPart],
+                     shared: bool = False) -> None:
+    """Give a body what is seen of an item: meshes, textures and materials called ``name/0``, ``name/1``, ...
+
+    Args:
+        spec: the scene.
+        body: gets the geoms (group 2, without mass or contacts).
+        name: prefix of the assets.
+        parts: of the item.
+        shared: the scene has these assets already.
+    """
+    for number, part in enumerate(parts):
+        asset = f"{name}/{number}"
         if not shared:
             mesh = spec.add_mesh(name=asset, uservert=part.vertices.ravel(), userface=part.faces.ravel(),
                                  inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
@@ -192,13 +213,6 @@ def _add_item(spec: mujoco.MjSpec, index: int, item: Item, model: ItemModel, sha
                 spec.add_material(name=asset, rgba=part.rgba, specular=0.25, shininess=0.3)
         body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=asset, material=asset, contype=0, conaffinity=0,
                       group=2, mass=0)
-    volumes = [float(np.prod(np.ptp(piece, axis=0))) for piece in model.convex_pieces]
-    for number, piece in enumerate(model.convex_pieces):
-        asset = f"{item.id}/convex{number}"
-        if not shared:
-            spec.add_mesh(name=asset, uservert=piece.ravel(), maxhullvert=32)
-        body.add_geom(name=f"{name}/convex{number}", type=mujoco.mjtGeom.mjGEOM_MESH, meshname=asset, group=3, condim=4,
-                      mass=item.mass * volumes[number] / sum(volumes), friction=_FRICTION, solref=[0.005, 1.0])
 
 
 def _add_texture(spec: mujoco.MjSpec, name: str, image: NDArray[np.uint8]) -> None:
