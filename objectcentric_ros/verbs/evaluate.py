@@ -14,7 +14,7 @@
 # limitations under the License.
 
 
-"""``objectcentric evaluate``: measure segmentation or whole picks in simulation."""
+"""``objectcentric evaluate``: measure segmentation, whole picks or the graph's time and memory in simulation."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ from typing import Any
 EXAMPLES = """examples:
   objectcentric evaluate segmentation --scenes 40
   objectcentric evaluate picks --scenes 20 --items 10 --json picks.json
+  objectcentric evaluate latency --seconds 20
 
-objectcentric evaluate segmentation --help and objectcentric evaluate picks --help have more."""
+objectcentric evaluate segmentation --help, and so on, have more."""
 
 MEASUREMENTS = {
     "segmentation": "recall, precision and IoU of the segments of cluttered trays",
     "picks": "how many picks by name succeed, and how long they take",
+    "latency": "time from image to segments, time of an identification, and memory of the running nodes",
 }
 
 
@@ -49,7 +51,7 @@ class _OnDemand(argparse.ArgumentParser):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One sub-command a measurement."""
-    commands = parser.add_subparsers(required=True, metavar="segmentation|picks", parser_class=_OnDemand)
+    commands = parser.add_subparsers(required=True, metavar="|".join(MEASUREMENTS), parser_class=_OnDemand)
     for name, text in MEASUREMENTS.items():
         command = commands.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=argparse.RawDescriptionHelpFormatter)
