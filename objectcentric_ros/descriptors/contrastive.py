@@ -124,8 +124,8 @@ def pixelwise_contrastive(d_a: Tensor, d_b: Tensor, non_b: Tensor, margin: float
     """Dense Object Nets' loss with hard-negative scaling (Florence et al. 2018), mean over the pairs of a batch.
 
     L_m = mean over m of |a_m - b_m|^2; L_n = sum over m, k of max(0, margin - |a_m - n_mk|)^2 over the number of its terms
-    that aren't 0 (at least 1); loss = L_m + L_n. Non-matches on the object and on the background, which the original scales
-    apart, are two calls whose L_n add. Coincident non-matches have no gradient: their distance has no direction.
+    that aren't 0 (at least 1); loss = L_m + L_n. Non-matches on the object and on the background are one set here; the original
+    scales each by its own number. Coincident non-matches have no gradient: their distance has no direction.
 
     Args:
         d_a: (B, M, D) descriptors in image A.
