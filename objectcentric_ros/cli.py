@@ -28,6 +28,7 @@ VERBS = {
     "demo": "bring up the cell, fill the gallery, pick three items, write a report",
     "gallery": "add, import, list, show, remove, count or export the objects of the gallery",
     "evaluate": "measure segmentation or whole picks in simulation",
+    "dataset": "render images of single objects to train on",
     "train": "train a model of the stack from simulated scenes",
     "record": "record the camera topics into an MCAP bag",
     "replay": "play a bag with /clock",

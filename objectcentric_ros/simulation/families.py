@@ -19,11 +19,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from objectcentric_ros.paths import share_dir
+from objectcentric_ros.recipe import load_recipe
 from objectcentric_ros.simulation.catalogue import Catalogue
 from objectcentric_ros.simulation.variants import Variant
 
@@ -43,6 +41,8 @@ class Family:
     test: tuple[Variant, ...]
 
     def __post_init__(self) -> None:
+        if not self.train or not self.test:
+            raise ValueError(f"family {self.name} needs at least one instance to train on and one that is held out")
         names = [variant.name for variant in self.split("all")]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"family {self.name}: {', '.join(twice)} occurs twice: give every instance a name of its own")
@@ -68,8 +68,7 @@ def load_family(name: str | Path, catalogue: Catalogue | None = None) -> Family:
 
     Args:
         name: of a file of config/families, or the path of a YAML file with the keys ``train`` and ``test``: lists of
-            mappings with `item` (an id of the catalogue), and if wanted `name`, `hue`, `tint`, `stretch`, `taper` of
-            `Variant`.
+            mappings with the fields of `Variant`, of which only `item_id` is needed.
         catalogue: None loads the package's.
 
     Raises:
@@ -78,31 +77,11 @@ def load_family(name: str | Path, catalogue: Catalogue | None = None) -> Family:
     path = Path(name) if Path(name).suffix == ".yaml" else share_dir() / "config" / "families" / f"{name}.yaml"
     if not path.is_file():
         raise ValueError(f"there is no family {name}; there are {', '.join(family_names())}, or give the path of a .yaml file")
+    family = load_recipe(path, Family, {"name": path.stem})
     catalogue = catalogue or Catalogue.load()
-    try:
-        document = yaml.safe_load(path.read_text())
-        _check_keys(document, {"train", "test"}, {"train", "test"}, "the family")
-        splits = {split: tuple(_variant(entry, catalogue) for entry in document[split]) for split in ("train", "test")}
-        return Family(path.stem, splits["train"], splits["test"])
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _variant(entry: Any, catalogue: Catalogue) -> Variant:
-    _check_keys(entry, {"item"}, {"item", "name", "hue", "tint", "stretch", "taper"}, f"entry {entry}")
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-    item = values.pop("item")
-    try:
-        catalogue.get(item)
-    except KeyError as error:
-        raise ValueError(error.args[0]) from error
-    return Variant(item, values.pop("name", item), **values)
-
-
-def _check_keys(entry: Any, required: set[str], allowed: set[str], what: str) -> None:
-    if not isinstance(entry, dict):
-        raise ValueError(f"{what} must be a mapping with {', '.join(sorted(required))}")
-    if unknown := set(entry) - allowed:
-        raise ValueError(f"{what} has unknown keys {sorted(unknown)}; known are {', '.join(sorted(allowed))}")
-    if missing := required - set(entry):
-        raise ValueError(f"{what} lacks {', '.join(sorted(missing))}")
+    for variant in family.split("all"):
+        try:
+            catalogue.get(variant.item_id)
+        except KeyError as error:
+            raise ValueError(f"{path}: {error.args[0]}") from error
+    return family

@@ -84,7 +84,7 @@ def render_views(item: Item, count: int | Iterable[int], seed: int, variant: Var
         Views named by their index (``0007``) with depth [m] (NaN off the object) and `T_camera_object`. The object's frame
         is the item's: z up, origin at the centre of its bounding box.
     """
-    variant = variant or Variant(item.id, item.id)
+    variant = variant or Variant(item.id)
     if variant.item_id != item.id:
         raise ValueError(f"variant {variant.name} is one of {variant.item_id}, not of {item.id}")
     with ViewRenderer(item, variant, config, camera) as renderer:
@@ -99,7 +99,7 @@ class ViewRenderer:
                  camera: PinholeCamera | None = None) -> None:
         self.variant, self.config = variant, config or ViewConfig()
         self.camera = camera or CellLayout.load().camera
-        parts = apply_variant(load_item_model(item).parts, variant)
+        parts = apply_variant(load_item_model(item).parts, variant, item.size[2])
         hull = trimesh.convex.convex_hull(np.vstack([part.vertices[np.unique(part.faces)] for part in parts]).astype(float))
         self._outline = np.asarray(hull.vertices, dtype=float)
         self._poses, self._shares = _stable_poses(hull)

@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -34,7 +35,7 @@ class Variant:
 
     Args:
         item_id: id of the catalogue's item.
-        name: unique name of the instance; also its folder's.
+        name: unique name of the instance, also its folder's; empty: the item's id.
         hue: shift of the hue [deg]; greys stay grey.
         tint: (r, g, b) in 0..1: everything takes this hue and saturation and keeps its own light and dark, which lies
             around the tint's; None: the item's own colours.
@@ -42,17 +43,20 @@ class Variant:
         taper: how much wider the item becomes from its middle to its top; below 0: narrower.
 
     Raises:
-        ValueError: a value is out of range.
+        ValueError: a value is out of range, or the name can't be a folder's.
     """
 
     item_id: str
-    name: str
+    name: str = ""
     hue: float = 0.0
     tint: tuple[float, float, float] | None = None
     stretch: tuple[float, float, float] = (1.0, 1.0, 1.0)
     taper: float = 0.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.item_id)
+        if self.name != Path(self.name).name or self.name.startswith("."):
+            raise ValueError(f"variant {self.name!r}: the name must be a folder's: use letters, digits, - and _")
         if not np.isfinite(self.hue):
             raise ValueError(f"variant {self.name}: hue must be finite, got {self.hue}")
         if self.tint is not None and (len(self.tint) != 3 or not all(0 <= x <= 1 for x in self.tint)):
@@ -63,24 +67,41 @@ class Variant:
             raise ValueError(f"variant {self.name}: taper must be in -0.8..0.8, got {self.taper}")
 
 
-def apply_variant(parts: tuple[VisualPart, ...], variant: Variant) -> tuple[VisualPart, ...]:
-    """The parts of the variant's item in the variant's colours and proportions."""
-    half = max(float(np.abs(part.vertices[:, 2]).max()) for part in parts)
+def warp(points: NDArray[np.floating], variant: Variant, height: float) -> NDArray[np.float64]:
+    """Where points of the item are on the variant: the true correspondence of all variants of one item.
+
+    Args:
+        points: (..., 3) [m], the item's frame.
+        variant: gives the proportions.
+        height: of the item as it is, `item.size[2]` [m].
+
+    Returns:
+        (..., 3) float64 [m], the variant's frame.
+    """
+    points = np.asarray(points, dtype=float)
+    width = 1 + variant.taper * points[..., 2:] / (height / 2)
+    return points * np.asarray(variant.stretch) * np.concatenate([width, width, np.ones_like(width)], axis=-1)
+
+
+def unwarp(points: NDArray[np.floating], variant: Variant, height: float) -> NDArray[np.float64]:
+    """The inverse of `warp`: from the variant's frame to the item's."""
+    points = np.asarray(points, dtype=float) / np.asarray(variant.stretch)
+    width = 1 + variant.taper * points[..., 2:] / (height / 2)
+    return points / np.concatenate([width, width, np.ones_like(width)], axis=-1)
+
+
+def apply_variant(parts: tuple[VisualPart, ...], variant: Variant, height: float) -> tuple[VisualPart, ...]:
+    """The parts of the variant's item, of this height [m], in the variant's colours and proportions."""
     light = _lightness(parts)
-    return tuple(_apply(part, variant, half, light) for part in parts)
+    return tuple(replace(_recoloured(part, variant, light),
+                         vertices=warp(part.vertices, variant, height).astype(np.float32)) for part in parts)
 
 
-def _apply(part: VisualPart, variant: Variant, half: float, light: float) -> VisualPart:
-    width = 1 + variant.taper * part.vertices[:, 2:3] / max(half, 1e-9)
-    vertices = part.vertices * np.asarray(variant.stretch) * np.hstack([width, width, np.ones_like(width)])
-    texture = part.texture
-    if texture is not None:
-        texture = np.rint(255 * _recolour(texture / 255.0, variant, light)).astype(np.uint8)
-    color = part.rgba[:3].astype(float)
-    if part.texture is None:
-        color = _recolour(color[None, None], variant, light)[0, 0]
-    return replace(part, vertices=vertices.astype(np.float32), texture=texture,
-                   rgba=np.append(color, part.rgba[3]).astype(np.float32))
+def _recoloured(part: VisualPart, variant: Variant, light: float) -> VisualPart:
+    if part.texture is not None:
+        return replace(part, texture=np.rint(255 * _recolour(part.texture / 255.0, variant, light)).astype(np.uint8))
+    color = _recolour(part.rgba[None, None, :3].astype(float), variant, light)[0, 0]
+    return replace(part, rgba=np.append(color, part.rgba[3]).astype(np.float32))
 
 
 def _recolour(rgb: NDArray[np.float64], variant: Variant, light: float) -> NDArray[np.float64]:
