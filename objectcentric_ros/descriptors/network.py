@@ -22,7 +22,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -106,9 +106,10 @@ class DescriptorNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        options = {"output_stride": config.output_stride} if config.decoder == "identity" else {}
+        options: dict[str, Any] = {"output_stride": config.output_stride} if config.decoder == "identity" else {}
         self.backbone = timm.create_model(config.backbone, pretrained=False, features_only=True, **options)
-        channels, strides = self.backbone.feature_info.channels(), self.backbone.feature_info.reduction()
+        info: Any = self.backbone.feature_info
+        channels, strides = info.channels(), info.reduction()
         if config.weights:
             load_start(self.backbone, config.backbone, config.weights)
         self.decoder: nn.Module
@@ -120,25 +121,27 @@ class DescriptorNetwork(nn.Module):
                 raise ValueError(f"{config.backbone} has features of strides {strides}, none of {config.output_stride}")
             self.decoder = Pyramid(chosen, [channels[index] for index in chosen], config.width, config.dimension)
         pad = config.head_kernel // 2
-        self.spatial = nn.Conv2d(config.dimension, config.keypoints, config.head_kernel, padding=pad) if config.keypoints else None
-        self.depth = None
-        if config.keypoints and config.depth_head:
-            self.depth = nn.Conv2d(config.dimension, config.keypoints, config.head_kernel, padding=pad)
+        shape = (config.dimension, config.keypoints, config.head_kernel)
+        self.spatial = nn.Conv2d(*shape, padding=pad) if config.keypoints else None
+        self.depth = nn.Conv2d(*shape, padding=pad) if config.keypoints and config.depth_head else None
+        if self.depth is not None and self.depth.bias is not None:
             # softplus(bias) is the depth of the scene: else the first steps go into finding that out.
             nn.init.constant_(self.depth.bias, math.log(math.expm1(config.scene_depth)))
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255)
 
-    def forward(self, images: Tensor) -> Heads:
+    def forward(self, images: Tensor, detach_heads: bool = False) -> Heads:
         """Describe images.
 
         Args:
-            images: (B, 3, H, W) RGB, 0..255, any float dtype or uint8.
+            images: (B, 3, H, W) RGB, 0..255, float.
+            detach_heads: no gradient goes from the heads into the descriptors.
         """
         features = self.backbone((images - self.mean) / self.std)
         descriptors = self.decoder(features)
-        logits = self.spatial(descriptors) if self.spatial is not None else None
-        depths = F.softplus(self.depth(descriptors)) if self.depth is not None else None
+        seen = descriptors.detach() if detach_heads else descriptors
+        logits = self.spatial(seen) if self.spatial is not None else None
+        depths = F.softplus(self.depth(seen)) if self.depth is not None else None
         return Heads(descriptors, logits, depths)
 
 
@@ -187,14 +190,11 @@ class Pyramid(nn.Module):
 def doubled(features: Tensor) -> Tensor:
     """Twice the cells: cell i stays centred where it was, on cell 2i; bilinear between, the last one repeated.
 
-    A transposed convolution with the tent (1/2, 1, 1/2) does just that; interpolate() would shift by half a cell.
+    Between sizes w + 1 and 2 w + 1 aligned corners do just that; half-pixel centres would shift by half a cell.
     """
+    h, w = features.shape[-2:]
     padded = F.pad(features, (0, 1, 0, 1), mode="replicate")
-    channels = features.shape[1]
-    tent = torch.tensor([0.5, 1.0, 0.5], dtype=features.dtype, device=features.device)
-    kernel = (tent[:, None] * tent[None, :]).expand(channels, 1, 3, 3)
-    upsampled = F.conv_transpose2d(padded, kernel, stride=2, padding=1, groups=channels)
-    return upsampled[..., :2 * features.shape[-2], :2 * features.shape[-1]]
+    return F.interpolate(padded, size=(2 * h + 1, 2 * w + 1), mode="bilinear", align_corners=True)[..., :2 * h, :2 * w]
 
 
 def load_start(backbone: nn.Module, name: str, weights: str) -> None:

@@ -173,3 +173,16 @@ def _read_facts(path: Path) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise ValueError(f"{path} must hold a mapping with camera and T_camera_object")
     return facts
+
+
+def cropped(view: ObjectView, margin: int = 6) -> ObjectView:
+    """The part of a view around its object; the camera's principal point moves with it, so that nothing else changes."""
+    v, u = np.nonzero(view.mask)
+    top, left = max(int(v.min()) - margin, 0), max(int(u.min()) - margin, 0)
+    bottom, right = int(v.max()) + margin + 1, int(u.max()) + margin + 1
+    part = (slice(top, bottom), slice(left, right))
+    color, mask = view.color[part].copy(), view.mask[part].copy()
+    camera = PinholeCamera(mask.shape[1], mask.shape[0], view.camera.fx, view.camera.fy, view.camera.cx - left,
+                           view.camera.cy - top)
+    depth = None if view.depth is None else view.depth[part].copy()
+    return ObjectView(color, mask, camera, depth, view.T_camera_object, view.instance, view.name)

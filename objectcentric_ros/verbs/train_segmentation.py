@@ -14,7 +14,7 @@
 # limitations under the License.
 
 
-"""``objectcentric train``: train a model of the stack from simulated scenes."""
+"""``objectcentric train segmentation``: train the segmenter from simulated scenes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,6 @@ BLOCK_SEED_OFFSET = 10_000_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("model", choices=("segmentation",), help="what to train")
     parser.add_argument("--scenes", type=int, default=160, metavar="N", help="trays of 5 to 14 household items (default 160)")
     parser.add_argument("--blocks", type=int, default=50, metavar="N", help="trays of boxes and cans, 4 to 11 each (default 50)")
     parser.add_argument("--seed", type=int, default=500_000, metavar="S", help="tray i is made with seed S + i (default 500000)")
@@ -59,10 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         import xgboost  # noqa: F401
     except ImportError:
-        print("objectcentric train: xgboost is missing: `pip install -r requirements/train.txt`", file=sys.stderr)
+        print("objectcentric train segmentation: xgboost is missing: `pip install -r requirements/train.txt`", file=sys.stderr)
         return 2
     if arguments.scenes < 0 or arguments.blocks < 0 or arguments.scenes + arguments.blocks < 1:
-        print("objectcentric train: --scenes and --blocks must not be negative, nor both 0", file=sys.stderr)
+        print("objectcentric train segmentation: --scenes and --blocks must not be negative, nor both 0", file=sys.stderr)
         return 2
     began = time.monotonic()
     layout = CellLayout.load()
