@@ -236,6 +236,8 @@ def _finish(a: _Placed, b: _Placed, matches_a: NDArray[np.float64], matches_b: N
     if len(matches_a) < config.min_matches:
         raise NoPair(f"{instance}: {len(matches_a)} matches, {config.min_matches} are needed")
     chosen = rng.permutation(len(matches_a))[:config.matches]
+    # The same object once more in the background would be a right answer that counts as wrong.
+    distractors = [view for view in distractors if view.instance != instance]
     colors = []
     for placed in (a, b):
         ground = background(placed.camera.height, placed.camera.width, rng, config.appearance, distractors)
