@@ -19,9 +19,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-from collections.abc import Sequence
-from typing import Any
+
+from objectcentric_ros.verbs.subcommands import add_subcommands, run_subcommand
 
 EXAMPLES = """examples:
   objectcentric evaluate segmentation --scenes 40
@@ -37,31 +36,11 @@ MEASUREMENTS = {
 }
 
 
-class _OnDemand(argparse.ArgumentParser):
-    """Sub-parser that asks its verb's module for arguments only when it is used: the others are not imported."""
-
-    def parse_known_args(  # type: ignore[override]  # argparse has overloads that no caller needs
-            self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        module = _module(self.get_default("measurement"))
-        if self.epilog is None:
-            self.epilog = module.EXAMPLES
-            module.add_arguments(self)
-        return super().parse_known_args(args, namespace)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One sub-command a measurement."""
-    commands = parser.add_subparsers(required=True, metavar="|".join(MEASUREMENTS), parser_class=_OnDemand)
-    for name, text in MEASUREMENTS.items():
-        command = commands.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=argparse.RawDescriptionHelpFormatter)
-        command.set_defaults(measurement=name)
+    add_subcommands(parser, "evaluate", MEASUREMENTS)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the measurement; returns the exit code."""
-    return int(_module(arguments.measurement).run(arguments))
-
-
-def _module(measurement: str) -> Any:
-    return importlib.import_module(f"objectcentric_ros.verbs.evaluate_{measurement}")
+    return run_subcommand(arguments)

@@ -90,9 +90,9 @@ def test_wrong_options_end_with_code_2(options):
 
 def test_training_needs_at_least_one_tray(capsys):
     pytest.importorskip("xgboost")
-    from objectcentric_ros.verbs import train
+    from objectcentric_ros.verbs import train_segmentation
 
-    assert train.run(argparse.Namespace(model="segmentation", scenes=0, blocks=0, seed=0, split="dev", output=None)) == 2
+    assert train_segmentation.run(argparse.Namespace(scenes=0, blocks=0, seed=0, split="dev", output=None)) == 2
     assert "must not be negative" in capsys.readouterr().err
 
 
@@ -101,7 +101,7 @@ def test_training_on_blocks_makes_a_model_that_segments_them(tmp_path, layout):
     from objectcentric_ros.segmentation.metrics import score_scene
     from objectcentric_ros.segmentation.rgbd import MergeModel, RgbdSegmenter
     from objectcentric_ros.segmentation.training import TrainingConfig, train
-    from objectcentric_ros.verbs.train import _block_frame
+    from objectcentric_ros.verbs.train_segmentation import _block_frame
 
     frames = [_block_frame(seed, layout) for seed in range(2)]
     model = train(frames, layout, TrainingConfig(trees=15, foreground_trees=10, learning_rate=0.4, depth=4, foreground_depth=3))
