@@ -52,7 +52,7 @@ class MotionConfig:
 
     velocity_scale: float = 0.7
     acceleration_scale: float = 0.7
-    carry_scale: float = 0.5
+    carry_scale: float = 0.35
     approach_speed: float = 0.25
     lift_speed: float = 0.25
     timeout: float = 2.0
@@ -139,7 +139,7 @@ class MotionPlanning:
         """Plan a motion from start (7,) to a named pose or T_base_tcp (4, 4); raises PlanningError."""
         self._see(frame, None)
         if linear:
-            return (self._planner.plan(self._line(start, self._pose(goal), self._config.approach_speed)),)
+            return (self._straight(start, self._pose(goal)),)
         first_error: PlanningError | None = None
         for candidate in self._candidates(goal):
             try:
@@ -149,6 +149,21 @@ class MotionPlanning:
                 if error.reason not in (PlanningFailure.GOAL_IN_COLLISION, PlanningFailure.UNREACHABLE):
                     break
         raise first_error or PlanningError(PlanningFailure.INVALID_REQUEST, "there is no goal")
+
+    def _straight(self, start: NDArray[np.float64], goal: NDArray[np.float64]) -> Trajectory:
+        request = self._line(start, goal, self._config.approach_speed)
+        try:
+            return self._planner.plan(request)
+        except PlanningError as error:
+            upward = goal[2, 3] > self._planner.forward(start)[2, 3]
+            if self._carried is None or not upward or error.reason is not PlanningFailure.START_IN_COLLISION:
+                raise
+        # What is carried, or its box, touches something: straight up it comes free. The hand is checked still.
+        self._planner.attach(None)
+        try:
+            return self._planner.plan(request)
+        finally:
+            self._planner.attach(self._carried)
 
     def _into_clutter(self, before: tuple[Trajectory, ...], T_base_tcp: NDArray[np.float64], lift_height: float,
                       carried: Box) -> GraspPlan:

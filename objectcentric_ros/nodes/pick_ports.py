@@ -44,9 +44,10 @@ from objectcentric_ros.nodes.conversions import (
     stamp_from_seconds,
     stamp_nanoseconds,
 )
-from objectcentric_ros.picking.clearing import free_spot
+from objectcentric_ros.picking.clearing import free_spot, places
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
-from objectcentric_ros.picking.ports import PUT_DOWN_CLEARANCE, GraspOutcome, KnownObject, LookAgain, Naming, SeenSegment, View
+from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, LookAgain, Naming, SeenSegment, View
+from objectcentric_ros.picking.put_down import put_down
 
 require("rclpy", "objectcentric_interfaces")
 
@@ -131,19 +132,10 @@ class RosPorts:
         """See PickPorts."""
         return self._move(MoveTo.Goal(named=pose, release=release), abort)
 
-    def put_down(self, grasp: Grasp, spot: tuple[float, float] | None, abort: AbortSwitch) -> GraspOutcome:
+    def put_down(self, T_base_tcp: np.ndarray, abort: AbortSwitch) -> GraspOutcome:
         """See PickPorts."""
-        low = grasp.T_base_tcp.copy()
-        low[:2, 3] = low[:2, 3] if spot is None else spot
-        low[2, 3] += PUT_DOWN_CLEARANCE
-        above = low.copy()
-        above[2, 3] += self._lift_height
-        moved = self._move(self._goal_at(above, linear=False, release=False), abort)
-        if moved.outcome is MotionOutcome.SUCCEEDED:
-            moved = self._move(self._goal_at(low, linear=True, release=True), abort)
-        if moved.outcome is MotionOutcome.SUCCEEDED:
-            self._move(self._goal_at(above, linear=True, release=False), abort)
-        return moved
+        return put_down(lambda goal, linear, release: self._move(self._goal_at(goal, linear, release), abort), T_base_tcp,
+                        self._lift_height)
 
     def free_spot(self, view: View, radius: float) -> tuple[float, float] | None:
         """See PickPorts; with the nominal camera of the cell, since centimetres are enough here."""
@@ -151,6 +143,13 @@ class RosPorts:
         if T_base_camera is None or view.labels.shape != (camera.height, camera.width):
             return None
         return free_spot(view.labels, camera, T_base_camera, self._layout.tray, radius)
+
+    def places(self, view: View, segment_id: int, grasp: Grasp, keep_clear: int | None) -> list[np.ndarray]:
+        """See PickPorts; likewise."""
+        T_base_camera, camera = self._nominal_camera(view.pose), self._layout.camera
+        if T_base_camera is None or view.labels.shape != (camera.height, camera.width):
+            return []
+        return places(view.labels, camera, T_base_camera, self._layout.tray, segment_id, grasp.T_base_tcp, keep_clear)
 
     def segment(self, pose: str, abort: AbortSwitch) -> View:
         """See PickPorts."""
@@ -164,8 +163,12 @@ class RosPorts:
                                     "look at /diagnostics of segmentation and of the camera.")
                 self._arrived.wait(POLL)
             message = self._segments
-        seen = tuple(SeenSegment(s.id, s.area, np.array([s.centroid.x, s.centroid.y, s.centroid.z])) for s in message.segments)
-        return View(stamp_nanoseconds(message.header.stamp), pose, labels_from_image(message.labels), seen)
+        T_base_camera = self._nominal_camera(pose)
+        T_base_camera = np.eye(4) if T_base_camera is None else T_base_camera
+        seen = tuple(SeenSegment(s.id, s.area, (T_base_camera @ [s.centroid.x, s.centroid.y, s.centroid.z, 1.0])[:3])
+                     for s in message.segments)
+        labels = labels_from_image(message.labels)
+        return View(stamp_nanoseconds(message.header.stamp), pose, labels, seen, self._color_like(labels))
 
     def identify(self, view: View, candidates: Sequence[str], abort: AbortSwitch) -> tuple[Naming, ...]:
         """See PickPorts."""
@@ -244,6 +247,16 @@ class RosPorts:
         """T_base_camera (4, 4) of a named pose by the cell's description; None for an unknown one."""
         T_base_tcp = self._layout.named_poses.get(pose)
         return None if T_base_tcp is None else T_base_tcp @ np.linalg.inv(self._layout.T_hand_tcp) @ self._layout.T_hand_camera
+
+    def _color_like(self, labels: np.ndarray) -> np.ndarray | None:
+        """The newest colour image, when it has the size of the labels; the arm rests, so it shows what they show."""
+        image = self._pictures.get("color")
+        if image is None or (image.height, image.width) != labels.shape:
+            return None
+        try:
+            return color_from_image(image)
+        except ValueError:
+            return None
 
     def _goal_at(self, T_base_tcp: np.ndarray, linear: bool, release: bool) -> MoveTo.Goal:
         pose = PoseStamped(header=Header(frame_id=self._layout.base_frame), pose=pose_from_matrix(T_base_tcp))

@@ -37,10 +37,10 @@ from objectcentric_ros.identification.assignment import one_to_one
 from objectcentric_ros.identification.crop import crop_segment
 from objectcentric_ros.identification.identifier import Identifier
 from objectcentric_ros.motion.execution import GraspExecutor
-from objectcentric_ros.motion.protocols import MotionOutcome
-from objectcentric_ros.picking.clearing import free_spot
+from objectcentric_ros.picking.clearing import free_spot, places
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
-from objectcentric_ros.picking.ports import PUT_DOWN_CLEARANCE, GraspOutcome, KnownObject, Naming, SeenSegment, View
+from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, Naming, SeenSegment, View
+from objectcentric_ros.picking.put_down import put_down
 from objectcentric_ros.segmentation.overlay import draw_overlay
 from objectcentric_ros.segmentation.segmenter import Segmentation, Segmenter
 from objectcentric_ros.simulation.arm import SimulatedArm, SimulatedGripper
@@ -103,25 +103,25 @@ class LocalPorts:
         self._world_seconds -= moved.planning_ms / 1000
         return GraspOutcome(moved.outcome, moved.message, "move", moved.gripper_width, moved.planning_ms)
 
-    def put_down(self, grasp: Grasp, spot: tuple[float, float] | None, abort: AbortSwitch) -> GraspOutcome:
+    def put_down(self, T_base_tcp: NDArray[np.float64], abort: AbortSwitch) -> GraspOutcome:
         """See PickPorts."""
-        low = grasp.T_base_tcp.copy()
-        low[:2, 3] = low[:2, 3] if spot is None else spot
-        low[2, 3] += PUT_DOWN_CLEARANCE
-        above = low.copy()
-        above[2, 3] += LIFT_HEIGHT
+        def move(goal: NDArray[np.float64], linear: bool, release: bool) -> GraspOutcome:
+            moved = self._executor.move_to(goal, frame=None, linear=linear, release=release, cancel=abort.event)
+            return GraspOutcome(moved.outcome, moved.message, "move", moved.gripper_width)
+
         with self._world():
-            moved = self._executor.move_to(above, frame=None, linear=False, release=False, cancel=abort.event)
-            if moved.outcome is MotionOutcome.SUCCEEDED:
-                moved = self._executor.move_to(low, frame=None, linear=True, release=True, cancel=abort.event)
-            if moved.outcome is MotionOutcome.SUCCEEDED:
-                self._executor.move_to(above, frame=None, linear=True, release=False, cancel=abort.event)
-        return GraspOutcome(moved.outcome, moved.message, "move", moved.gripper_width)
+            return put_down(move, T_base_tcp, LIFT_HEIGHT)
 
     def free_spot(self, view: View, radius: float) -> tuple[float, float] | None:
         """See PickPorts."""
         frame, segmentation = self._frames[view.stamp_ns]
         return free_spot(segmentation.labels, frame.camera, frame.T_base_camera, self._lib.layout.tray, radius)
+
+    def places(self, view: View, segment_id: int, grasp: Grasp, keep_clear: int | None) -> list[NDArray[np.float64]]:
+        """See PickPorts."""
+        frame, segmentation = self._frames[view.stamp_ns]
+        return places(segmentation.labels, frame.camera, frame.T_base_camera, self._lib.layout.tray, segment_id, grasp.T_base_tcp,
+                      keep_clear)
 
     def segment(self, pose: str, abort: AbortSwitch) -> View:
         """See PickPorts."""
@@ -135,7 +135,7 @@ class LocalPorts:
         self._frames[self._looks] = (frame, segmentation)
         self._latest, self._captions = self._looks, {}
         seen = tuple(SeenSegment(s.id, s.area, s.centroid_base) for s in segmentation.segments)
-        return View(self._looks, pose, segmentation.labels, seen)
+        return View(self._looks, pose, segmentation.labels, seen, frame.color)
 
     def identify(self, view: View, candidates: Sequence[str], abort: AbortSwitch) -> tuple[Naming, ...]:
         """See PickPorts."""

@@ -33,12 +33,10 @@ from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.motion.protocols import MotionOutcome
 from objectcentric_ros.picking.outcome import AbortSwitch
 
-PUT_DOWN_CLEARANCE = 0.01   # what hangs in the hand may sit lower than when it was taken [m]
-
 
 @dataclass(frozen=True)
 class SeenSegment:
-    """One segment of a view: its label, area [px] and centroid (3,) [m] in the frame of its view's camera or the base."""
+    """One segment of a view: its label, area [px] and centroid (3,) [m, base frame]."""
 
     id: int
     area: int
@@ -54,12 +52,14 @@ class View:
         pose: name of the arm pose it was seen from; centroids of two views compare only when it is equal.
         labels: (H, W) uint16 label image.
         segments: one entry a label.
+        color: (H, W, 3) uint8 RGB image, None where there is none.
     """
 
     stamp_ns: int
     pose: str
     labels: NDArray[np.uint16]
     segments: tuple[SeenSegment, ...]
+    color: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,16 @@ class PickPorts(Protocol):
         """Move to a named pose, then open the gripper when asked to."""
         ...
 
-    def put_down(self, grasp: Grasp, spot: tuple[float, float] | None, abort: AbortSwitch) -> GraspOutcome:
-        """Lower what is held to where the grasp took it from, or at another (x, y) [m, base frame], and open the gripper."""
+    def put_down(self, T_base_tcp: NDArray[np.float64], abort: AbortSwitch) -> GraspOutcome:
+        """Lower what is held to where the hand has this pose (4, 4), open the gripper and go up; see picking.put_down."""
         ...
 
     def free_spot(self, view: View, radius: float) -> tuple[float, float] | None:
         """Centre (x, y) [m, base frame] of a free circle of the tray's floor; None when there is none of that radius [m]."""
+        ...
+
+    def places(self, view: View, segment_id: int, grasp: Grasp, keep_clear: int | None) -> list[NDArray[np.float64]]:
+        """Where what the grasp holds of a segment can be put down, best first: T_base_tcp (4, 4) each; see picking.clearing."""
         ...
 
     def segment(self, pose: str, abort: AbortSwitch) -> View:

@@ -23,59 +23,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from objectcentric_ros.gallery.records import AttemptRecord, PickRecord
 from objectcentric_ros.geometry.layout import top_down
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.motion.protocols import MotionOutcome
 from objectcentric_ros.picking.clearing import blockers
+from objectcentric_ros.picking.config import PickConfig
+from objectcentric_ros.picking.failed_grasps import FailedGrasps
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
 from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, LookAgain, Naming, PickPorts, View
-from objectcentric_ros.picking.verification import seen_elsewhere, still_there
+from objectcentric_ros.picking.verification import came_along, seen_elsewhere, still_there
+
+__all__ = ["Attempt", "PickConfig", "PickProcedure", "PickReport", "PickRequest"]
 
 GRAVITY = 9.81
 LOOKS = 3   # images that are tried before identification has failed
-
-
-@dataclass(frozen=True)
-class PickConfig:
-    """How a pick tries.
-
-    Args:
-        max_attempts: looks-and-grasps before the pick gives up.
-        grasps_per_look: grasps that are tried on one view while no motion is found for them.
-        timeout: whole pick [s].
-        look_poses: named arm poses to look from; the second and later ones when the item is not identified.
-        place_pose: named pose above the place bin.
-        min_probability: identification below this is not acted on.
-        held_width: finger opening above which something is held [m].
-        open_width: finger opening above which the hand is open [m].
-        lay_down_height: TCP height at which something left in the hand by an earlier pick is let go of over the tray [m].
-        grasp_force: force for light items and items of unknown mass [N].
-        max_force: the most force ever used [N].
-        friction: friction coefficient for the force that a known mass needs.
-        failed_grasp_radius: a grasp this close to a failed one is tried last [m].
-        most_blockers: neighbours that are considered for being set aside when the item can't be seen or grasped; 0 = never.
-        aside_score: a neighbour is set aside only by a grasp that is this likely to hold.
-        aside_radius: free circle of the tray that it needs [m].
-    """
-
-    max_attempts: int = 5
-    grasps_per_look: int = 6
-    timeout: float = 180.0
-    look_poses: tuple[str, ...] = ("look", "look_left", "look_right")
-    place_pose: str = "place"
-    min_probability: float = 0.5
-    held_width: float = 0.002
-    open_width: float = 0.076
-    lay_down_height: float = 0.14
-    grasp_force: float = 40.0
-    max_force: float = 70.0
-    friction: float = 0.4
-    failed_grasp_radius: float = 0.012
-    most_blockers: int = 3
-    aside_score: float = 0.6
-    aside_radius: float = 0.045
 
 
 @dataclass(frozen=True)
@@ -143,7 +107,8 @@ class _Pick:
         self._target = KnownObject("", request.object)
         self._attempts: list[Attempt] = []
         self._evidence: dict[str, bytes] = {}
-        self._failed_grasps: list[Grasp] = []
+        self._failed_grasps = FailedGrasps()
+        self._moved: list[NDArray[np.float64]] = []
         self._phase_started: tuple[str, float] | None = None
 
     def run(self) -> PickReport:
@@ -194,10 +159,10 @@ class _Pick:
         attempt.confidence = chosen.probabilities[self._target.object_id]
         executed = self._grasp(attempt, view, chosen.segment_id)
         if executed is None:
-            if attempt.outcome in (PickOutcome.NO_GRASP, PickOutcome.NO_PLAN):
+            if attempt.outcome in (PickOutcome.NO_GRASP, PickOutcome.NO_PLAN) and not attempt.cleared:
                 self._clear_the_way(attempt, view, chosen.segment_id)
             return
-        if not self._verify(attempt, view, chosen, candidates):
+        if not self._verify(attempt, view, namings, chosen, candidates):
             return
         self._place(attempt)
 
@@ -207,8 +172,7 @@ class _Pick:
         spot = self._ports.free_spot(view, 0.0)
         if spot is None:
             raise PickEnded(PickOutcome.ABORTED, "Something is in the hand from before, and the tray has no room for it.")
-        low = Grasp(top_down([*spot, self._config.lay_down_height], 0.0), 0.0, 0.0, 0.0, 0.0, "")
-        laid = self._ports.put_down(low, None, self._abort)
+        laid = self._ports.put_down(top_down([*spot, self._config.lay_down_height], 0.0), self._abort)
         if laid.outcome is not MotionOutcome.SUCCEEDED:
             raise PickEnded(_ending_of(laid.outcome), f"What is in the hand from before could not be laid down: {laid.message}")
 
@@ -253,8 +217,13 @@ class _Pick:
         if not grasps:
             attempt.outcome, attempt.message = PickOutcome.NO_GRASP, why or "No grasp fits the hand."
             return None
+        grasps = self._failed_grasps.best_first(grasps, self._target.object_id)
+        unlikely = self._failed_grasps.expectation(grasps[0], self._target.object_id) < self._config.clear_below
+        if unlikely and self._clear_the_way(attempt, view, segment_id):
+            attempt.outcome, attempt.message = PickOutcome.NO_GRASP, "No grasp was likely to hold among the neighbours."
+            return None
         executed: GraspOutcome | None = None
-        for grasp in self._untried_first(grasps)[: self._config.grasps_per_look]:
+        for grasp in grasps[: self._config.grasps_per_look]:
             attempt.grasp = grasp
             self._keep_picture(f"grasp_{attempt.number}", self._ports.picture_grasp(view, grasp))
             executed = self._ports.execute_grasp(
@@ -266,23 +235,26 @@ class _Pick:
         if executed.outcome is MotionOutcome.SUCCEEDED:
             self._keep(f"lift_{attempt.number}", "scene")
             return executed
-        self._failed_grasps.append(attempt.grasp)
+        self._failed_grasps.add(attempt.grasp, self._target.object_id)
         attempt.outcome, attempt.message = _ending_of(executed.outcome), executed.message
         if attempt.outcome is PickOutcome.ABORTED:
             self._abort.check()
             raise PickEnded(attempt.outcome, executed.message)
         return None
 
-    def _clear_the_way(self, attempt: Attempt, view: View, target_id: int | None) -> None:
-        """Set one item aside in the tray that covers the named one or leaves the hand no room; best effort, once an attempt."""
+    def _clear_the_way(self, attempt: Attempt, view: View, target_id: int | None) -> bool:
+        """Set one item aside in the tray that covers the named one or leaves the hand no room; whether something was moved."""
         self._begin(attempt, "clear")
-        spot = self._ports.free_spot(view, self._config.aside_radius)
-        if spot is None:
-            return
-        for blocker in blockers(view, target_id)[: self._config.most_blockers]:
+        if sum(earlier.cleared for earlier in self._attempts) >= self._config.most_cleared:
+            return False
+        for blocker in blockers(view, target_id, self._moved)[: self._config.most_blockers]:
             grasps, _ = self._ports.plan_grasps(view, blocker, "", self._abort)
-            grasps = [grasp for grasp in self._untried_first(grasps) if grasp.score >= self._config.aside_score]
+            grasps = [grasp for grasp in self._failed_grasps.best_first(grasps)
+                      if self._failed_grasps.expectation(grasp) >= self._config.aside_score]
             for grasp in grasps[: self._config.grasps_per_look]:
+                places = self._ports.places(view, blocker, grasp, target_id)
+                if not places:
+                    continue
                 executed = self._ports.execute_grasp(
                     grasp, view, blocker, self._config.grasp_force, self._abort, lambda stage: None)
                 if executed.outcome is MotionOutcome.NO_PLAN:
@@ -290,22 +262,28 @@ class _Pick:
                 attempt.cleared = True
                 if executed.outcome is MotionOutcome.SUCCEEDED:
                     self._keep(f"cleared_{attempt.number}", "scene")
-                    self._put_aside(grasp, spot)
+                    self._put_aside(grasp, places)
                 else:
                     self._abort.check()
-                    self._failed_grasps.append(grasp)
+                    self._failed_grasps.add(grasp)
+                return True
+        return False
+
+    def _put_aside(self, grasp: Grasp, places: Sequence[NDArray[np.float64]]) -> None:
+        """Put down at the first place that the arm can reach with the item, or else where the item was."""
+        put: GraspOutcome | None = None
+        for place in (*places, grasp.T_base_tcp):
+            put = self._ports.put_down(place, self._abort)
+            if put.outcome is MotionOutcome.SUCCEEDED:
+                self._moved.append(place[:2, 3])
                 return
+            self._abort.check()
+        assert put is not None
+        raise PickEnded(_ending_of(put.outcome), f"What was in the way could not be put down: {put.message}")
 
-    def _put_aside(self, grasp: Grasp, spot: tuple[float, float]) -> None:
-        """Put down at the spot, or, where the item does not fit, where it was."""
-        put = self._ports.put_down(grasp, spot, self._abort)
-        if put.outcome is not MotionOutcome.SUCCEEDED:
-            put = self._ports.put_down(grasp, None, self._abort)
-        if put.outcome is not MotionOutcome.SUCCEEDED:
-            raise PickEnded(_ending_of(put.outcome), f"What was in the way could not be put down: {put.message}")
-
-    def _verify(self, attempt: Attempt, before: View, chosen: Naming, candidates: Sequence[str]) -> bool:
-        """Gripper width and a second look: is it held, and is it the item?"""
+    def _verify(self, attempt: Attempt, before: View, names_before: Sequence[Naming], chosen: Naming,
+                candidates: Sequence[str]) -> bool:
+        """Gripper width and a second look: is it held, is it the item, and nothing else?"""
         self._begin(attempt, "verify")
         assert attempt.grasp is not None
         moved = self._ports.move_to(before.pose, self._abort)
@@ -313,7 +291,7 @@ class _Pick:
             raise PickEnded(_ending_of(moved.outcome), f"Could not take a second look: {moved.message}")
         attempt.gripper_width = self._ports.gripper_width()
         if attempt.gripper_width <= self._config.held_width:
-            self._failed_grasps.append(attempt.grasp)
+            self._failed_grasps.add(attempt.grasp, self._target.object_id)
             attempt.outcome, attempt.message = PickOutcome.GRASP_LOST, "The item slipped out of the fingers."
             return False
         after = self._ports.segment(before.pose, self._abort)
@@ -330,13 +308,19 @@ class _Pick:
             if rival is not None:
                 wrong = (f"Segment {rival.segment_id} of the tray looks more like {self._target.title!r} "
                          f"({rival.probabilities[self._target.object_id]:.0%}) than what was taken ({attempt.confidence:.0%}).")
+            other = came_along(before, names_before, after, namings, chosen.segment_id, self._config.min_probability)
+            if not wrong and namings and other is not None:
+                wrong = f"{other!r} is gone from the tray as well: two items hang in the hand."
         if not wrong:
             return True
         attempt.outcome, attempt.message = PickOutcome.WRONG_ITEM, wrong
-        self._failed_grasps.append(attempt.grasp)
-        back = self._ports.put_down(attempt.grasp, None, self._abort)
-        if back.outcome is not MotionOutcome.SUCCEEDED:
-            raise PickEnded(PickOutcome.WRONG_ITEM, f"{wrong} Putting it back failed: {back.message}")
+        self._failed_grasps.add(attempt.grasp, self._target.object_id)
+        places = self._ports.places(before, chosen.segment_id, attempt.grasp, None)
+        try:
+            self._put_aside(attempt.grasp, (attempt.grasp.T_base_tcp, *places))
+        except PickEnded as ending:
+            self._abort.check()
+            raise PickEnded(PickOutcome.WRONG_ITEM, f"{wrong} {ending.message}") from ending
         return False
 
     def _place(self, attempt: Attempt) -> None:
@@ -349,7 +333,7 @@ class _Pick:
             raise PickEnded(_ending_of(carried.outcome), f"Placing failed: {carried.message}")
         attempt.gripper_width = self._ports.gripper_width()
         if attempt.gripper_width <= self._config.held_width:
-            self._failed_grasps.append(attempt.grasp)
+            self._failed_grasps.add(attempt.grasp, self._target.object_id)
             attempt.outcome, attempt.message = PickOutcome.GRASP_LOST, "The item was lost on the way to the place pose."
             return
         placed = self._ports.move_to(pose, self._abort, release=True)
@@ -358,25 +342,11 @@ class _Pick:
         self._keep("placed", "scene")
         attempt.outcome, attempt.message = PickOutcome.PICKED, f"Picked {self._target.title!r}."
 
-    def _untried_first(self, grasps: Sequence[Grasp]) -> list[Grasp]:
-        """Best first, those that repeat a failed grasp last."""
-        return sorted(grasps, key=self._repeats_a_failure)
-
-    def _repeats_a_failure(self, grasp: Grasp) -> bool:
-        for failed in self._failed_grasps:
-            apart = float(np.linalg.norm(grasp.T_base_tcp[:3, 3] - failed.T_base_tcp[:3, 3]))
-            # The closing axis has no sign: the hand turned by pi is the same grasp.
-            parallel = abs(float(grasp.T_base_tcp[:3, 1] @ failed.T_base_tcp[:3, 1]))
-            if apart < self._config.failed_grasp_radius and parallel > np.cos(np.deg2rad(20)):
-                return True
-        return False
-
     def _force(self) -> float:
-        """Grasp force [N] that holds the known mass twice over by friction of two fingers."""
-        if self._target.mass is None:
-            return self._config.grasp_force
-        needed = 2.0 * self._target.mass * GRAVITY / (2.0 * self._config.friction)
-        return float(np.clip(needed, self._config.grasp_force, self._config.max_force))
+        """Grasp force [N] that holds the known mass twice over by friction of two fingers, and more after each failure."""
+        needed = 0.0 if self._target.mass is None else 2.0 * self._target.mass * GRAVITY / (2.0 * self._config.friction)
+        firm = max(needed, self._config.grasp_force) * self._config.firmer ** self._failed_grasps.of(self._target.object_id)
+        return float(min(firm, self._config.max_force))
 
     def _begin(self, attempt: Attempt, phase: str, message: str = "") -> None:
         self._abort.check()

@@ -19,9 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from objectcentric_ros.picking.ports import Naming, View
+
+AROUND = 8   # the floor so far around a place belongs to it [px]
 
 
 def still_there(before: View, segment_id: int, after: View, min_iou: float = 0.5, max_shift: float = 0.010) -> bool:
@@ -65,3 +68,43 @@ def seen_elsewhere(object_id: str, confidence: float, namings: Sequence[Naming],
     rivals = [naming for naming in namings if naming.best == object_id
               and naming.probabilities[object_id] >= max(confidence, min_probability)]
     return max(rivals, key=lambda naming: naming.probabilities[object_id], default=None)
+
+
+def came_along(before: View, names_before: Sequence[Naming], after: View, names_after: Sequence[Naming], taken_id: int,
+               min_probability: float, min_share: float = 0.7, same_color: float = 10.0) -> str | None:
+    """The second item that hangs in the hand: named before, nowhere now, and bare floor where it lay.
+
+    What the hand and its item hide is not said to be gone: the floor around the place must look as it did.
+
+    Args:
+        before: the first look, with its colour image.
+        names_before: what its segments are.
+        after: the second look, from the same pose, with something in the hand.
+        names_after: what its segments are.
+        taken_id: label in `before` of the segment that was grasped.
+        min_probability: below this no name is believed.
+        min_share: share of the floor around the place that must look the same, and of the place that must look like it.
+        same_color: colours that differ less are one, root mean square of the channels (0..255).
+
+    Returns:
+        The item's name, None when nothing else is gone or the views have no colour.
+    """
+    if before.color is None or after.color is None:
+        return None
+    colors_before, colors_after = (cv2.blur(color, (3, 3)).astype(np.float32) for color in (before.color, after.color))
+    unchanged = np.sqrt(np.mean((colors_after - colors_before) ** 2, axis=-1)) < same_color
+    still_named = {naming.best for naming in names_after}
+    taken = next((naming.best for naming in names_before if naming.segment_id == taken_id), None)
+    for naming in names_before:
+        name = naming.best
+        if name is None or name in still_named or name == taken or naming.segment_id == taken_id:
+            continue
+        place = before.labels == naming.segment_id
+        around = (cv2.dilate(place.astype(np.uint8), np.ones((2 * AROUND + 1,) * 2, np.uint8)) > 0) & (before.labels == 0)
+        if naming.probabilities[name] < min_probability or not around.any() or np.mean(unchanged[around]) < min_share:
+            continue
+        floor = np.median(colors_after[around & unchanged], axis=0)
+        bare = np.sqrt(np.mean((colors_after[place] - floor) ** 2, axis=-1)) < 2 * same_color
+        if np.mean(bare & (after.labels[place] == 0)) >= min_share:
+            return name
+    return None

@@ -313,6 +313,19 @@ def test_move_in_a_line(planner, run):
     assert result.outcome is MotionOutcome.SUCCEEDED and tcp(planner, arm) == pytest.approx(goal, abs=2e-3)
 
 
+def test_what_is_carried_against_something_comes_up_but_not_down(planner, run):
+    executor, arm, gripper = run()
+    executor.execute_grasp(grasp(z=0.10))
+    hanging = np.eye(4)
+    hanging[2, 3] = 0.14
+    executor._planning.carried = Box("carried item", hanging, (0.04, 0.04, 0.30))   # reaches through the tray's floor
+    up, down = tcp(planner, arm), tcp(planner, arm)
+    up[2, 3], down[2, 3] = up[2, 3] + 0.05, down[2, 3] - 0.05
+    assert executor.move_to(down, linear=True).outcome is MotionOutcome.NO_PLAN
+    assert executor.move_to(up, linear=True).outcome is MotionOutcome.SUCCEEDED
+    assert executor.holding and tcp(planner, arm) == pytest.approx(up, abs=2e-3)
+
+
 def test_refused_trajectory_is_reported(planner, run):
     executor, arm, _ = run()
     arm.execute = lambda trajectory, cancel: ExecutionResult(MotionOutcome.TRACKING_ERROR, "refused: the reflex tripped")

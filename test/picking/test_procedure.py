@@ -82,7 +82,8 @@ def test_an_item_that_nothing_looks_like_is_not_identified():
     world = TrayWorld(looks_like={"cube": {"cup": 0.6}})
     report = pick(world)
     assert report.outcome is PickOutcome.NOT_IDENTIFIED
-    assert world.tried == []
+    assert world.in_bin == []
+    assert 0 < sum(attempt.cleared for attempt in report.attempts) <= PickConfig().most_cleared
 
 
 def test_a_weak_identification_is_not_acted_on():
@@ -145,6 +146,20 @@ def test_nothing_is_moved_when_the_tray_has_no_room():
     world = TrayWorld(items={"cube": 20, "cup": 42}, blocked_by={"cube": ("cup",)}, free=None)
     assert pick(world).outcome is PickOutcome.NO_GRASP
     assert world.tried == []
+
+
+def test_a_neighbour_is_set_aside_before_a_grasp_that_would_hardly_hold():
+    world = TrayWorld(items={"cube": 20, "cup": 42}, grasp_ends=[MotionOutcome.NOTHING_GRASPED])
+    report = pick(world, config=PickConfig(clear_below=0.3))
+    assert [attempt.cleared for attempt in report.attempts] == [False, True, False]
+    assert report.outcome is PickOutcome.PICKED
+    assert world.items == {"cup": 170}
+
+
+def test_the_force_grows_with_what_did_not_hold_up_to_the_hands():
+    world = TrayWorld(slips=5)
+    pick(world, config=PickConfig(most_cleared=0))
+    assert world.forces == pytest.approx([40.0, 50.0, 62.5, 70.0, 70.0, 70.0])
 
 
 def test_the_next_grasp_is_tried_on_the_same_look_when_there_is_no_motion():
@@ -226,8 +241,23 @@ def test_a_neighbour_in_the_hand_is_put_back_and_the_item_picked():
     assert "cup" in world.items
 
 
+def test_a_wrong_item_that_does_not_go_back_is_put_elsewhere_in_the_tray():
+    world = TrayWorld(lifts_instead=["cup"], own_place_is_unreachable=True)
+    report = pick(world)
+    assert [a.outcome for a in report.attempts] == [PickOutcome.WRONG_ITEM, PickOutcome.PICKED]
+    assert world.items["cup"] == 170
+
+
+def test_a_wrong_item_that_goes_nowhere_ends_the_pick_with_it_in_the_hand():
+    world = TrayWorld(lifts_instead=["cup"], own_place_is_unreachable=True, spot_is_unreachable=True)
+    report = pick(world)
+    assert report.outcome is PickOutcome.WRONG_ITEM
+    assert "could not be put down" in report.message
+    assert world.held == "cup"
+
+
 def test_the_wrong_item_every_time_is_wrong_item():
-    world = TrayWorld(lifts_instead=["cup"] * 9)
+    world = TrayWorld(lifts_instead=["cup"] * 20)
     assert pick(world).outcome is PickOutcome.WRONG_ITEM
     assert world.in_bin == []
 

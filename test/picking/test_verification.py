@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from objectcentric_ros.picking.ports import Naming, SeenSegment, View
-from objectcentric_ros.picking.verification import seen_elsewhere, still_there
+from objectcentric_ros.picking.verification import came_along, seen_elsewhere, still_there
 
 
 def view(column: int, z: float = 0.02, pose: str = "look", width: int = 20) -> View:
@@ -61,3 +61,47 @@ def test_only_a_better_match_is_a_rival():
     assert seen_elsewhere("a", 0.7, namings, 0.3) is namings[1]
     assert seen_elsewhere("a", 0.85, namings, 0.3) is None
     assert seen_elsewhere("b", 0.0, namings, 0.3) is None
+
+
+FLOOR, RED, GREEN, GREY = (70, 85, 107), (200, 30, 30), (30, 160, 40), (75, 75, 75)
+
+
+def tray(*blocks: tuple[int, int, tuple[int, int, int]], hidden: bool = False) -> View:
+    """Blocks (label, column, colour) of 20 px on the floor; something grey in the hand hides the right half."""
+    labels, color = np.zeros((60, 160), np.uint16), np.full((60, 160, 3), FLOOR, np.uint8)
+    for label, column, paint in blocks:
+        labels[20:40, column:column + 20] = label
+        color[20:40, column:column + 20] = paint
+    if hidden:
+        labels[:, 80:], color[:, 80:] = 0, GREY
+    segments = tuple(SeenSegment(label, 400, np.array([column / 1000, 0.0, 0.02])) for label, column, _ in blocks)
+    return View(1, "look", labels, segments, color)
+
+
+def names(**labels: int) -> list[Naming]:
+    return [Naming(label, {name: 0.9}, False) for name, label in labels.items()]
+
+
+BEFORE, NAMES = tray((1, 20, RED), (2, 100, GREEN)), names(cup=1, cap=2)
+
+
+def test_a_second_item_that_left_bare_floor_came_along():
+    assert came_along(BEFORE, NAMES, tray(), [], 1, 0.5) == "cap"
+
+
+def test_what_is_still_named_somewhere_did_not_come_along():
+    assert came_along(BEFORE, NAMES, tray((1, 60, GREEN)), names(cap=1), 1, 0.5) is None
+
+
+def test_what_lies_where_it_lay_under_no_name_did_not_come_along():
+    assert came_along(BEFORE, NAMES, tray((1, 100, GREEN)), [], 1, 0.5) is None
+
+
+def test_what_the_hand_hides_is_not_said_to_be_gone():
+    # The grey is nearer to the floor's colour than two shades of an item often are.
+    assert came_along(BEFORE, NAMES, tray(hidden=True), [], 1, 0.5) is None
+
+
+def test_a_doubtful_name_or_a_view_without_colour_says_nothing():
+    assert came_along(BEFORE, NAMES, tray(), [], 1, 0.95) is None
+    assert came_along(View(1, "look", BEFORE.labels, BEFORE.segments), NAMES, tray(), [], 1, 0.5) is None

@@ -47,6 +47,7 @@ class TrayWorld:
         free: where there is room to set something aside.
         lost_images: how many of the next views can't be identified.
         spot_is_unreachable: nothing can be put down there.
+        own_place_is_unreachable: nothing can be put down anywhere else.
     """
 
     items: dict[str, int] = field(default_factory=lambda: {"cube": 20, "cup": 80, "cap": 140})
@@ -58,6 +59,7 @@ class TrayWorld:
     blocked_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
     free: tuple[float, float] | None = (0.17, 0.0)
     spot_is_unreachable: bool = False
+    own_place_is_unreachable: bool = False
     lost_images: int = 0
     on_call: Callable[[str], None] = lambda name: None
     record_fails: bool = False
@@ -103,12 +105,16 @@ class TrayWorld:
     def free_spot(self, view: View, radius: float) -> tuple[float, float] | None:
         return self.free
 
-    def put_down(self, grasp: Grasp, spot: tuple[float, float] | None, abort: AbortSwitch) -> GraspOutcome:
+    def places(self, view: View, segment_id: int, grasp: Grasp, keep_clear: int | None) -> list[np.ndarray]:
+        return [] if self.free is None else [top_down([*self.free, 0.02], 0.0)]
+
+    def put_down(self, T_base_tcp: np.ndarray, abort: AbortSwitch) -> GraspOutcome:
         self.on_call("put_down")
         assert self.held is not None
-        if spot is not None and self.spot_is_unreachable:
+        at_spot = self.free is not None and np.allclose(T_base_tcp[:2, 3], self.free)
+        if self.spot_is_unreachable if at_spot else self.own_place_is_unreachable:
             return GraspOutcome(MotionOutcome.NO_PLAN, "the carried item would hit the wall", "move", 0.03)
-        self.items[self.held] = round((grasp.T_base_tcp[0, 3] if spot is None else spot[0]) * 1000)
+        self.items[self.held] = round(T_base_tcp[0, 3] * 1000)
         self.held, self.empty_width = None, 0.08
         return GraspOutcome(MotionOutcome.SUCCEEDED, "", "move", 0.08)
 
