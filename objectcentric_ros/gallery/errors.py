@@ -52,6 +52,16 @@ class AmbiguousTitle(GalleryError):
     """Several objects have this title: only the id tells them apart."""
 
 
+class DuplicateGraspPoint(GalleryError):
+    """The object has a grasp point of this name."""
+
+
+class UnknownGraspPoint(GalleryError, KeyError):
+    """The object has no grasp point of this name."""
+
+    __str__ = Exception.__str__
+
+
 class DatabaseLost(GalleryError):
     """The database does not answer, also after one reconnect."""
 

@@ -125,7 +125,30 @@ ALTER TABLE embeddings DROP CONSTRAINT embeddings_pkey;
 ALTER TABLE embeddings ADD PRIMARY KEY (reference_id, encoder_id, number);
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """
+CREATE TABLE grasp_points (
+    object_id       text NOT NULL REFERENCES objects ON DELETE CASCADE,
+    name            text NOT NULL,
+    encoder_id      integer NOT NULL,                             -- the descriptor model
+    dimension       integer NOT NULL,
+    descriptor      vector NOT NULL CHECK (vector_dims(descriptor) = dimension),
+    approach        text NOT NULL CHECK (approach IN ('straight', 'aligned')),
+    width           double precision CHECK (width > 0),           -- [m]
+    pose            double precision[] CHECK (pose IS NULL OR array_length(pose, 1) = 16),  -- T_object_tcp, row by row
+    keypoints       bytea,                                        -- (K, dimension) little-endian float32
+    points          bytea,                                        -- (K, 3) little-endian float64 [m]
+    keypoint_points bytea,                                        -- (N, 3) little-endian float64 [m], NaN: unknown
+    symmetry_axis   double precision[] CHECK (symmetry_axis IS NULL OR array_length(symmetry_axis, 1) = 3),
+    note            text NOT NULL DEFAULT '',
+    created         timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (object_id, name),
+    FOREIGN KEY (encoder_id, dimension) REFERENCES encoders (encoder_id, dimension) ON DELETE CASCADE,
+    CHECK ((keypoints IS NULL) = (points IS NULL))
+);
+CREATE INDEX grasp_points_encoder ON grasp_points (encoder_id);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """SQL that leads from version i to version i + 1. Never edit a released one: append."""
 
 

@@ -28,10 +28,11 @@ import psycopg
 from numpy.typing import ArrayLike, NDArray
 from psycopg.conninfo import conninfo_to_dict
 
-from objectcentric_ros.gallery import embeddings, objects, picks, references
+from objectcentric_ros.gallery import embeddings, grasp_points, objects, picks, references
 from objectcentric_ros.gallery.connections import ConnectionPool
 from objectcentric_ros.gallery.embedded import EmbeddedServer
 from objectcentric_ros.gallery.errors import DatabaseLost, GalleryError, InvalidRecord
+from objectcentric_ros.gallery.grasp_point import GraspPoint
 from objectcentric_ros.gallery.images import ImageInfo, decode_image
 from objectcentric_ros.gallery.migrations import migrate
 from objectcentric_ros.gallery.records import (
@@ -61,6 +62,7 @@ class GalleryStats:
         objects_with: number of objects that have at least one reference of the source.
         embeddings: number of embeddings by encoder key.
         picks: number of picks by outcome.
+        grasp_points: number of named grasp points.
         bytes: size of the database on disk [bytes].
     """
 
@@ -69,6 +71,7 @@ class GalleryStats:
     objects_with: dict[str, int]
     embeddings: dict[str, int]
     picks: dict[str, int]
+    grasp_points: int
     bytes: int
 
 
@@ -268,6 +271,31 @@ class Gallery:
         checked = embeddings.checked_vectors(vectors, "query vectors")
         return self._run(lambda connection: embeddings.min_distances(connection, encoder_key, checked, object_ids))
 
+    # Grasp points
+
+    def add_grasp_point(self, object_id: str, point: GraspPoint, replace: bool = False) -> bool:
+        """Store a named grasp point of an object; whether one of this name was replaced.
+
+        Raises:
+            UnknownObject: the gallery lacks the object.
+            DuplicateGraspPoint: the name is taken and replace is false.
+            InvalidEmbedding: the model's descriptors have another dimension in this gallery.
+        """
+        require_object_id(object_id)
+        return self._run(lambda connection: grasp_points.insert(connection, object_id, point, replace))
+
+    def grasp_points(self, object_id: str) -> tuple[GraspPoint, ...]:
+        """Grasp points of an object, by name; raises UnknownObject."""
+        return self._run(lambda connection: grasp_points.select(connection, require_object_id(object_id)))
+
+    def grasp_point(self, object_id: str, name: str) -> GraspPoint:
+        """One grasp point; raises UnknownObject, or UnknownGraspPoint, which lists the names."""
+        return self._run(lambda connection: grasp_points.get(connection, require_object_id(object_id), name))
+
+    def remove_grasp_point(self, object_id: str, name: str) -> None:
+        """Remove one grasp point; raises UnknownObject or UnknownGraspPoint."""
+        self._run(lambda connection: grasp_points.delete(connection, require_object_id(object_id), name))
+
     # Picks and statistics
 
     def record_pick(self, pick: PickRecord) -> bool:
@@ -306,6 +334,9 @@ def _stats(connection: psycopg.Connection) -> GalleryStats:
         objects=table("SELECT 'objects', count(*) FROM objects")["objects"],
         references={source: references_by_source.get(source, 0) for source in SOURCES},
         objects_with={source: objects_by_source.get(source, 0) for source in SOURCES},
-        embeddings=table("SELECT key, count(reference_id) FROM encoders LEFT JOIN embeddings USING (encoder_id) GROUP BY key"),
+        embeddings=table("SELECT key, count(reference_id) FROM encoders LEFT JOIN embeddings USING (encoder_id) "
+                         "WHERE reference_id IS NOT NULL OR encoder_id NOT IN (SELECT encoder_id FROM grasp_points) "
+                         "GROUP BY key"),
         picks=table("SELECT outcome, count(*) FROM picks GROUP BY outcome"),
+        grasp_points=table("SELECT 'points', count(*) FROM grasp_points")["points"],
         bytes=table("SELECT 'bytes', pg_database_size(current_database())")["bytes"])

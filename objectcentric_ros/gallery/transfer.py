@@ -21,6 +21,7 @@
             object.yaml                 id, title, translations, size, mass, attributes, texts; all optional
             tray/001-3f2a90bc.png       sub-folders name the source ...
             photo.jpg                   ... images beside object.yaml have the source the import is told
+            grasp_points/001.npz        named grasp points
 
 Every object and every reference is committed by itself: an import that was interrupted is repeated, and skips what is there.
 """
@@ -37,7 +38,8 @@ from typing import Any
 
 import yaml
 
-from objectcentric_ros.gallery.errors import DatabaseLost, DuplicateObject, GalleryError, InvalidRecord
+from objectcentric_ros.gallery.errors import DatabaseLost, DuplicateGraspPoint, DuplicateObject, GalleryError, InvalidRecord
+from objectcentric_ros.gallery.grasp_point_files import read_grasp_point, write_grasp_point
 from objectcentric_ros.gallery.records import IMAGE_SOURCES, SOURCES, ObjectRecord, require_image_source
 from objectcentric_ros.gallery.store import Gallery
 
@@ -45,6 +47,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 MANIFEST_COLUMNS = ("object_id", "source", "path", "text", "language", "title")
 _OBJECT_KEYS = ("id", "title", "translations", "size", "mass", "attributes", "texts", "references")
 _PAGE = 200
+_GRASP_POINTS = "grasp_points"
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,11 @@ class ReferenceFile:
 
 @dataclass(frozen=True)
 class ObjectFiles:
-    """An object to import with its references."""
+    """An object to import with its references and the files of its grasp points."""
 
     record: ObjectRecord
     references: tuple[ReferenceFile, ...]
+    grasp_points: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -74,6 +78,7 @@ class ImportReport:
         objects_present: objects that were there already; their data is left alone.
         references_added: new references.
         references_present: references that were there already.
+        grasp_points_added: new grasp points; those whose name the object has already are left alone.
         failures: (file, sentence) of what could not be imported; everything else was.
     """
 
@@ -81,6 +86,7 @@ class ImportReport:
     objects_present: int = 0
     references_added: int = 0
     references_present: int = 0
+    grasp_points_added: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -142,9 +148,23 @@ def import_objects(gallery: Gallery, objects: Sequence[ObjectFiles],
                 report.references_present += 1
             else:
                 report.references_added += 1
+        _add_grasp_points(gallery, item, report)
         if progress is not None:
             progress(item)
     return report
+
+
+def _add_grasp_points(gallery: Gallery, item: ObjectFiles, report: ImportReport) -> None:
+    for path in item.grasp_points:
+        try:
+            gallery.add_grasp_point(item.record.object_id, read_grasp_point(path))
+            report.grasp_points_added += 1
+        except DatabaseLost:
+            raise
+        except DuplicateGraspPoint:
+            continue
+        except GalleryError as error:
+            report.failures.append((str(path), str(error)))
 
 
 def _add_reference(gallery: Gallery, object_id: str, reference: ReferenceFile) -> bool:
@@ -156,7 +176,7 @@ def _add_reference(gallery: Gallery, object_id: str, reference: ReferenceFile) -
 
 
 def export_gallery(gallery: Gallery, folder: Path, progress: Callable[[str], None] | None = None) -> int:
-    """Write every object with its references (not the embeddings and the pick history); returns the number of objects.
+    """Write every object with its references and grasp points, not embeddings and pick history; returns the number of objects.
 
     Raises:
         GalleryError: the folder holds something already, or can't be written.
@@ -210,6 +230,9 @@ def _export_object(gallery: Gallery, record: ObjectRecord, folder: Path) -> list
         rows.append(row)
     if texts:
         document["texts"] = texts
+    for number, point in enumerate(gallery.grasp_points(record.object_id), 1):
+        (home / _GRASP_POINTS).mkdir(exist_ok=True)
+        write_grasp_point(home / _GRASP_POINTS / f"{number:03d}.npz", point)
     (home / "object.yaml").write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return rows or [blank]
 
@@ -221,7 +244,8 @@ def _read_folder(folder: Path, image_source: str) -> Iterator[ObjectFiles]:
         for source in IMAGE_SOURCES:
             images += [ReferenceFile(source, path) for path in _images_in(home / source)]
         if document or images:
-            yield ObjectFiles(_record(document, home.name, home), (*_in_written_order(images), *_texts(document, home)))
+            yield ObjectFiles(_record(document, home.name, home), (*_in_written_order(images), *_texts(document, home)),
+                              _grasp_points_in(home))
 
 
 def _in_written_order(images: list[ReferenceFile]) -> list[ReferenceFile]:
@@ -233,6 +257,10 @@ def _images_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."))
+
+
+def _grasp_points_in(home: Path) -> tuple[Path, ...]:
+    return tuple(sorted((home / _GRASP_POINTS).glob("*.npz")))
 
 
 def _read_csv(path: Path) -> list[ObjectFiles]:
@@ -262,7 +290,8 @@ def _read_csv(path: Path) -> list[ObjectFiles]:
             if not row.get("path"):
                 raise GalleryError(f"{path} line {line}: a {source} reference needs a path")
             references[object_id].append(ReferenceFile(source, path.parent / row["path"]))
-    return [ObjectFiles(_record(documents[object_id] | {"id": object_id}, object_id, path), tuple(references[object_id]))
+    return [ObjectFiles(_record(documents[object_id] | {"id": object_id}, object_id, path), tuple(references[object_id]),
+                        _grasp_points_in(path.parent / object_id) if object_id else ())
             for object_id in documents]
 
 

@@ -189,6 +189,11 @@ def _show(gallery: Gallery, args: argparse.Namespace, console: Console) -> int:
     for key, value in record.attributes.items():
         console.print(f"  {key}: {value}", highlight=False)
     console.print("  references: " + ", ".join(f"{source} {summary.references[source]}" for source in SOURCES))
+    for point in gallery.grasp_points(record.object_id):
+        width = f", {1000 * point.width:.0f} mm wide" if point.width is not None else ""
+        note = f" ({point.note})" if point.note else ""
+        console.print(f"  grasp point {point.name}: {point.approach}{width}, {point.encoder_key}{note}", highlight=False,
+                      markup=False)
     console.print(f"  picks: {summary.picks_succeeded} of {summary.picks_attempted} succeeded")
     for pick in gallery.pick_history(record.object_id, limit=10):
         when = datetime.fromtimestamp(pick.started).isoformat(" ", "seconds")
@@ -212,6 +217,7 @@ def _stats(gallery: Gallery, args: argparse.Namespace, console: Console) -> int:
         console.print(f"  {source}: {stats.references[source]} references, coverage {share:.0f} %")
     for key, count in sorted(stats.embeddings.items()):
         console.print(f"embeddings of {key}: {count}")
+    console.print(f"grasp points: {stats.grasp_points}")
     console.print("picks: " + (", ".join(f"{outcome} {count}" for outcome, count in sorted(stats.picks.items())) or "none"))
     console.print(f"size: {stats.bytes / 1e6:.1f} MB")
     return 0
