@@ -39,7 +39,8 @@ def objective(network: DescriptorNetwork, batch: Batch, config: LossConfig) -> d
         config: which losses.
     """
     count = len(batch.images_a)
-    heads = network(torch.cat([batch.images_a, batch.images_b]).float(), detach_heads=config.detach_heads)
+    images = torch.cat([batch.images_a, batch.images_b]).float().contiguous(memory_format=torch.channels_last)
+    heads = network(images, detach_heads=config.detach_heads)
     losses: dict[str, Tensor] = {}
     if config.method != "keypoints":
         losses[config.method] = descriptor_loss(heads.descriptors[:count], heads.descriptors[count:], batch, network, config)
