@@ -50,9 +50,11 @@ class QueryResult:
         peak: (u, v) of the nearest descriptor [px], finer than a pixel.
         expectation: (u, v), mean of the searched pixels weighted with the kernel of the asked temperature [px].
         distance: of the descriptor at the peak, L2.
-        confidence: 1 - E(rival) / E(peak), 0..1, where the rival is the best local optimum at least 25 px (of 640) from the
-            peak: 0: two places fit equally well; near 1: the peak is alone. It isn't a probability, and a thing that is
-            not in the image can have a lone peak, too: `distance` tells. 1 where there is no rival, as in a small mask.
+        confidence: (1 - E(rival) / E(peak)) (1 - d^2 / m), 0..1, d the distance at the peak. The first factor is 0 where two
+            places fit equally well, the second where the best place fits no better than any; the rival is the best local
+            optimum at least 25 px (of 640) from the peak, and where there is none, as in a small mask, its share is 0. It
+            rises with the share of right answers (XFeat and SIFT on warped photographs, 15 px: 0.03..0.11 of the answers
+            below a confidence of 0.2 are right, 0.78..0.89 of those above 0.8), but it isn't their probability.
         multimodal: E(rival) >= 0.7 E(peak): a person should choose, or a mask restrict the search.
         rival: (u, v) of the rival in whole pixels; None: there is none.
         heatmap: (H, W) float32, the kernel exp(-(d / exp(t))^2), 0..1; 0 outside the mask; None where it wasn't asked for.
@@ -141,7 +143,8 @@ def query(descriptor: ArrayLike, image: DescriptorImage | PreparedImage, tempera
     rival, rival_distance = _rival(distances, u, v)
     share = 0.0 if rival is None else _share(rival_distance - distance ** 2, typical)
     kernel, expectation = _kernel(distances, float(distances[v, u]), temperature, heat)
-    return QueryResult(peak, expectation, distance, 1.0 - share, share >= RIVAL, rival, kernel)
+    fit = max(0.0, 1 - distance ** 2 / typical) if typical > 0 else float(distance == 0)
+    return QueryResult(peak, expectation, distance, (1 - share) * fit, share >= RIVAL, rival, kernel)
 
 
 def query_batch(descriptors: ArrayLike, image: DescriptorImage | PreparedImage, temperature: float = TEMPERATURE,

@@ -81,6 +81,13 @@ def test_confidence_follows_its_definition_and_no_temperature():
     assert query([1.0], spots((30, 40, 1.0), (120, 60, 0.8))).multimodal    # exp(-8 * 0.04) = 0.73
 
 
+def test_a_lone_peak_that_fits_badly_is_not_believed():
+    for value, squared in ((0.8, 0.04), (0.2, 0.64), (0.05, 0.9025)):
+        result = query([1.0], spots((30, 40, value)))    # d^2 is 1 elsewhere, and there is the rival
+        assert result.peak == (30, 40)
+        assert result.confidence == pytest.approx((1 - np.exp(-8 * (1 - squared))) * (1 - squared), abs=1e-5)
+
+
 def test_a_second_optimum_beside_the_peak_is_no_rival():
     result = query([1.0], spots((30, 40, 1.0), (34, 40, 1.0)))
     assert result.rival is not None and result.confidence > 0.99    # the rival is the plain, not the neighbour at 4 px
