@@ -31,7 +31,11 @@ class PickConfig:
         look_poses: named arm poses to look from; the second and later ones when the item is not identified.
         place_pose: named pose above the place bin.
         min_probability: identification below this is not acted on.
+        weak_probability: the same from the second look on, where candidates were named and it is the likeliest of them: the
+            item is said to be there, so "none of these" counts for less. The second look at the hand still decides.
+        sure_probability: a neighbour that was named with less is not missed when it is gone: it may have been a part of the item.
         held_width: finger opening above which something is held [m].
+        creep: fingers that come this much nearer between the lift and the second look are losing the item [m].
         open_width: finger opening above which the hand is open [m].
         lay_down_height: TCP height at which something left in the hand by an earlier pick is let go of over the tray [m].
         grasp_force: force for light items and items of unknown mass [N].
@@ -50,7 +54,10 @@ class PickConfig:
     look_poses: tuple[str, ...] = ("look", "look_left", "look_right")
     place_pose: str = "place"
     min_probability: float = 0.5
+    weak_probability: float = 0.2
+    sure_probability: float = 0.8
     held_width: float = 0.002
+    creep: float = 0.001
     open_width: float = 0.076
     lay_down_height: float = 0.14
     grasp_force: float = 40.0

@@ -74,9 +74,12 @@ class Naming:
     @property
     def best(self) -> str | None:
         """The most probable candidate, None for "none of these" or an empty ranking."""
-        if self.none_of_these or not self.probabilities:
-            return None
-        return max(self.probabilities, key=lambda name: self.probabilities[name])
+        return None if self.none_of_these else self.likeliest
+
+    @property
+    def likeliest(self) -> str | None:
+        """The most probable candidate, whether it is believed or not; None for an empty ranking."""
+        return max(self.probabilities, key=lambda name: self.probabilities[name], default=None)
 
 
 @dataclass(frozen=True)

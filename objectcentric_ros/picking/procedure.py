@@ -34,7 +34,7 @@ from objectcentric_ros.picking.config import PickConfig
 from objectcentric_ros.picking.failed_grasps import FailedGrasps
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
 from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, LookAgain, Naming, PickPorts, View
-from objectcentric_ros.picking.verification import came_along, seen_elsewhere, still_there
+from objectcentric_ros.picking.verification import came_along, named_there, seen_elsewhere, still_there
 
 __all__ = ["Attempt", "PickConfig", "PickProcedure", "PickReport", "PickRequest"]
 
@@ -203,6 +203,9 @@ class _Pick:
         target = self._target.object_id
         believable = [naming for naming in namings if naming.best == target
                       and naming.probabilities[target] >= self._config.min_probability]
+        if not believable and attempt.number > 1 and self._request.candidates:
+            believable = [naming for naming in namings if naming.likeliest == target
+                          and naming.probabilities[target] >= self._config.weak_probability]
         if not believable:
             best = max((naming.probabilities.get(target, 0.0) for naming in namings), default=0.0)
             attempt.outcome = PickOutcome.NOT_IDENTIFIED
@@ -286,6 +289,7 @@ class _Pick:
         """Gripper width and a second look: is it held, is it the item, and nothing else?"""
         self._begin(attempt, "verify")
         assert attempt.grasp is not None
+        lifted_width = attempt.gripper_width
         moved = self._ports.move_to(before.pose, self._abort)
         if moved.outcome is not MotionOutcome.SUCCEEDED:
             raise PickEnded(_ending_of(moved.outcome), f"Could not take a second look: {moved.message}")
@@ -293,6 +297,12 @@ class _Pick:
         if attempt.gripper_width <= self._config.held_width:
             self._failed_grasps.add(attempt.grasp, self._target.object_id)
             attempt.outcome, attempt.message = PickOutcome.GRASP_LOST, "The item slipped out of the fingers."
+            return False
+        if lifted_width - attempt.gripper_width > self._config.creep:
+            attempt.outcome = PickOutcome.GRASP_LOST
+            attempt.message = (f"The fingers came {1000 * (lifted_width - attempt.gripper_width):.1f} mm nearer since the lift: "
+                               "the item was slipping, and was put back.")
+            self._put_back(attempt, before, chosen.segment_id)
             return False
         after = self._ports.segment(before.pose, self._abort)
         self._keep(f"verify_{attempt.number}", "color")
@@ -304,24 +314,32 @@ class _Pick:
                 namings = self._ports.identify(after, candidates, self._abort)
             except LookAgain:
                 namings = ()   # the gripper and the empty place have spoken already
-            rival = seen_elsewhere(self._target.object_id, attempt.confidence, namings, self._config.min_probability)
-            if rival is not None:
+            believed = self._config.min_probability
+            rival = seen_elsewhere(self._target.object_id, attempt.confidence, namings, believed)
+            if named_there(self._target.object_id, before, chosen.segment_id, after, namings, believed):
+                wrong = f"Something is in the hand, but {self._target.title!r} is seen where it was."
+            elif rival is not None:
                 wrong = (f"Segment {rival.segment_id} of the tray looks more like {self._target.title!r} "
                          f"({rival.probabilities[self._target.object_id]:.0%}) than what was taken ({attempt.confidence:.0%}).")
-            other = came_along(before, names_before, after, namings, chosen.segment_id, self._config.min_probability)
+            other = came_along(before, names_before, after, namings, chosen.segment_id, self._config.sure_probability)
             if not wrong and namings and other is not None:
                 wrong = f"{other!r} is gone from the tray as well: two items hang in the hand."
         if not wrong:
             return True
         attempt.outcome, attempt.message = PickOutcome.WRONG_ITEM, wrong
+        self._put_back(attempt, before, chosen.segment_id)
+        return False
+
+    def _put_back(self, attempt: Attempt, before: View, segment_id: int) -> None:
+        """Put what the attempt has taken where it was, or elsewhere in the tray, and remember not to take it so again."""
+        assert attempt.grasp is not None
         self._failed_grasps.add(attempt.grasp, self._target.object_id)
-        places = self._ports.places(before, chosen.segment_id, attempt.grasp, None)
+        places = self._ports.places(before, segment_id, attempt.grasp, None)
         try:
             self._put_aside(attempt.grasp, (attempt.grasp.T_base_tcp, *places))
         except PickEnded as ending:
             self._abort.check()
-            raise PickEnded(PickOutcome.WRONG_ITEM, f"{wrong} {ending.message}") from ending
-        return False
+            raise PickEnded(attempt.outcome, f"{attempt.message} {ending.message}") from ending
 
     def _place(self, attempt: Attempt) -> None:
         """Carry the item to the place pose and let go; GRASP_LOST when the fingers hold nothing there."""

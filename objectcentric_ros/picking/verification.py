@@ -56,6 +56,24 @@ def still_there(before: View, segment_id: int, after: View, min_iou: float = 0.5
     return False
 
 
+def named_there(object_id: str, before: View, segment_id: int, after: View, namings: Sequence[Naming], min_probability: float,
+                min_overlap: float = 0.3) -> bool:
+    """Whether the item is seen where it was, though moved a little: what was taken then lay under or beside it.
+
+    Args:
+        object_id: what was to be picked.
+        before: the first look.
+        segment_id: label in `before` of what was to be taken.
+        after: the second look, from the same pose.
+        namings: identification of the second look.
+        min_probability: below this no name is believed.
+        min_overlap: share of the segment in `after` that lies on the old one.
+    """
+    old = before.labels == segment_id
+    return any(naming.best == object_id and naming.probabilities[object_id] >= min_probability
+               and np.mean(old[after.labels == naming.segment_id]) >= min_overlap for naming in namings)
+
+
 def seen_elsewhere(object_id: str, confidence: float, namings: Sequence[Naming], min_probability: float) -> Naming | None:
     """The segment that still looks more like the object than the one that was taken did, if there is one.
 
@@ -72,7 +90,7 @@ def seen_elsewhere(object_id: str, confidence: float, namings: Sequence[Naming],
 
 def came_along(before: View, names_before: Sequence[Naming], after: View, names_after: Sequence[Naming], taken_id: int,
                min_probability: float, min_share: float = 0.7, same_color: float = 10.0) -> str | None:
-    """The second item that hangs in the hand: named before, nowhere now, and bare floor where it lay.
+    """The second item that hangs in the hand: named before, nowhere now, and something else to be seen where it lay.
 
     What the hand and its item hide is not said to be gone: the floor around the place must look as it did.
 
@@ -83,7 +101,7 @@ def came_along(before: View, names_before: Sequence[Naming], after: View, names_
         names_after: what its segments are.
         taken_id: label in `before` of the segment that was grasped.
         min_probability: below this no name is believed.
-        min_share: share of the floor around the place that must look the same, and of the place that must look like it.
+        min_share: share of the floor around the place that must look as before, and of the place that must not.
         same_color: colours that differ less are one, root mean square of the channels (0..255).
 
     Returns:
@@ -93,18 +111,17 @@ def came_along(before: View, names_before: Sequence[Naming], after: View, names_
         return None
     colors_before, colors_after = (cv2.blur(color, (3, 3)).astype(np.float32) for color in (before.color, after.color))
     unchanged = np.sqrt(np.mean((colors_after - colors_before) ** 2, axis=-1)) < same_color
-    still_named = {naming.best for naming in names_after}
+    named_before, named_after = ({naming.best for naming in namings} - {None} for namings in (names_before, names_after))
     taken = next((naming.best for naming in names_before if naming.segment_id == taken_id), None)
+    # Where nothing is now, or something that lay underneath; a thing without a name may be the item, turned over.
+    known = [0, *(naming.segment_id for naming in names_after if naming.best in named_before)]
+    left = ~unchanged & np.isin(after.labels, known)
     for naming in names_before:
         name = naming.best
-        if name is None or name in still_named or name == taken or naming.segment_id == taken_id:
+        if name is None or name in named_after or name == taken or naming.probabilities[name] < min_probability:
             continue
         place = before.labels == naming.segment_id
         around = (cv2.dilate(place.astype(np.uint8), np.ones((2 * AROUND + 1,) * 2, np.uint8)) > 0) & (before.labels == 0)
-        if naming.probabilities[name] < min_probability or not around.any() or np.mean(unchanged[around]) < min_share:
-            continue
-        floor = np.median(colors_after[around & unchanged], axis=0)
-        bare = np.sqrt(np.mean((colors_after[place] - floor) ** 2, axis=-1)) < 2 * same_color
-        if np.mean(bare & (after.labels[place] == 0)) >= min_share:
+        if around.any() and np.mean(unchanged[around]) >= min_share and np.mean(left[place]) >= min_share:
             return name
     return None

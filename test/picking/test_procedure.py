@@ -79,7 +79,7 @@ def test_an_empty_tray_is_not_found_after_a_look_from_every_side():
 
 
 def test_an_item_that_nothing_looks_like_is_not_identified():
-    world = TrayWorld(looks_like={"cube": {"cup": 0.6}})
+    world = TrayWorld(looks_like={"cube": {"cup": 0.6, "cube": 0.3}})
     report = pick(world)
     assert report.outcome is PickOutcome.NOT_IDENTIFIED
     assert world.in_bin == []
@@ -88,7 +88,14 @@ def test_an_item_that_nothing_looks_like_is_not_identified():
 
 def test_a_weak_identification_is_not_acted_on():
     world = TrayWorld(looks_like={"cube": {"cube": 0.29}})
-    assert pick(world, config=PickConfig(min_probability=0.3)).outcome is PickOutcome.NOT_IDENTIFIED
+    assert pick(world, config=PickConfig(min_probability=0.3, weak_probability=0.3)).outcome is PickOutcome.NOT_IDENTIFIED
+
+
+def test_a_weak_identification_is_acted_on_at_a_second_look_among_named_candidates():
+    weak = {"cube": {"cube": 0.29, "cup": 0.1}}
+    report = pick(TrayWorld(looks_like=weak))
+    assert [a.outcome for a in report.attempts] == [PickOutcome.NOT_IDENTIFIED, PickOutcome.PICKED]
+    assert pick(TrayWorld(looks_like=weak), PickRequest("cube")).outcome is PickOutcome.NOT_IDENTIFIED
 
 
 def test_the_most_probable_of_two_segments_is_taken():
@@ -239,6 +246,42 @@ def test_a_neighbour_in_the_hand_is_put_back_and_the_item_picked():
     assert [a.outcome for a in report.attempts] == [PickOutcome.WRONG_ITEM, PickOutcome.PICKED]
     assert world.in_bin == ["cube"]
     assert "cup" in world.items
+
+
+def test_an_item_that_was_only_shoved_is_not_taken_for_picked():
+    # What lay under the cube is in the hand; the cube moved by 12 of its 20 px and looks a little less like itself.
+    world = TrayWorld(items={"cube": 20, "cup": 80, "cap": 140}, lifts_instead=["cup"])
+
+    def shove(name: str) -> None:
+        if name == "lift" and world.items["cube"] == 20:
+            world.items["cube"] = 32
+            world.looks_like["cube"] = {"cube": 0.8}
+
+    world.on_call = shove
+    report = pick(world)
+    assert report.attempts[0].outcome is PickOutcome.WRONG_ITEM
+    assert "seen where it was" in report.attempts[0].message
+    assert world.in_bin == ["cube"]
+
+
+def test_an_item_that_creeps_out_of_the_fingers_is_put_back_before_it_falls():
+    world = TrayWorld(creeps=[0.0015])
+    report = pick(world)
+    assert [a.outcome for a in report.attempts] == [PickOutcome.GRASP_LOST, PickOutcome.PICKED]
+    assert "1.5 mm nearer" in report.attempts[0].message
+    assert [g.score for g in world.tried] == [0.9, 0.5]
+
+
+def test_fingers_that_settle_a_little_hold():
+    assert len(pick(TrayWorld(creeps=[0.0005])).attempts) == 1
+
+
+def test_a_second_item_in_the_hand_is_put_back_with_the_first():
+    world = TrayWorld(drags_along=["cup"])
+    report = pick(world)
+    assert [a.outcome for a in report.attempts] == [PickOutcome.WRONG_ITEM, PickOutcome.PICKED]
+    assert "'cup' is gone" in report.attempts[0].message
+    assert world.in_bin == ["cube"]
 
 
 def test_a_wrong_item_that_does_not_go_back_is_put_elsewhere_in_the_tray():

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from objectcentric_ros.picking.ports import Naming, SeenSegment, View
-from objectcentric_ros.picking.verification import came_along, seen_elsewhere, still_there
+from objectcentric_ros.picking.verification import came_along, named_there, seen_elsewhere, still_there
 
 
 def view(column: int, z: float = 0.02, pose: str = "look", width: int = 20) -> View:
@@ -63,6 +63,16 @@ def test_only_a_better_match_is_a_rival():
     assert seen_elsewhere("b", 0.0, namings, 0.3) is None
 
 
+def test_an_item_that_only_moved_a_little_is_seen_where_it_was():
+    before, moved, away = view(20), view(32), view(60)
+    assert not still_there(before, 3, moved)
+    named = [Naming(3, {"cube": 0.8}, False)]
+    assert named_there("cube", before, 3, moved, named, 0.5)
+    assert not named_there("cube", before, 3, away, named, 0.5)
+    assert not named_there("cup", before, 3, moved, named, 0.5)
+    assert not named_there("cube", before, 3, moved, named, 0.9)
+
+
 FLOOR, RED, GREEN, GREY = (70, 85, 107), (200, 30, 30), (30, 160, 40), (75, 75, 75)
 
 
@@ -89,12 +99,18 @@ def test_a_second_item_that_left_bare_floor_came_along():
     assert came_along(BEFORE, NAMES, tray(), [], 1, 0.5) == "cap"
 
 
+def test_a_second_item_that_left_what_lay_under_it_came_along():
+    before, found = tray((1, 20, RED), (3, 95, RED), (2, 100, GREEN)), names(cup=1, box=3, cap=2)
+    assert came_along(before, found, tray((3, 95, RED)), names(box=3), 1, 0.5) == "cap"
+
+
 def test_what_is_still_named_somewhere_did_not_come_along():
     assert came_along(BEFORE, NAMES, tray((1, 60, GREEN)), names(cap=1), 1, 0.5) is None
 
 
 def test_what_lies_where_it_lay_under_no_name_did_not_come_along():
-    assert came_along(BEFORE, NAMES, tray((1, 100, GREEN)), [], 1, 0.5) is None
+    turned_over = tray((1, 100, RED))
+    assert came_along(BEFORE, NAMES, turned_over, [Naming(1, {"cap": 0.4}, True)], 1, 0.5) is None
 
 
 def test_what_the_hand_hides_is_not_said_to_be_gone():

@@ -42,6 +42,8 @@ class TrayWorld:
         grasp_ends: outcomes of the next executions; SUCCEEDED when used up.
         slips: how many of the next lifts lose the item on the way.
         lifts_instead: items that the next grasps take instead of the one they are planned on.
+        creeps: how much the fingers close after the next lifts [m].
+        drags_along: items that hang on what the next grasps take.
         no_grasp_reason: why nothing can be grasped; empty when it can.
         blocked_by: item -> items that leave the hand no room while they are within 25 px.
         free: where there is room to set something aside.
@@ -55,6 +57,8 @@ class TrayWorld:
     grasp_ends: list[MotionOutcome] = field(default_factory=list)
     slips: int = 0
     lifts_instead: list[str] = field(default_factory=list)
+    creeps: list[float] = field(default_factory=list)
+    drags_along: list[str] = field(default_factory=list)
     no_grasp_reason: str = ""
     blocked_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
     free: tuple[float, float] | None = (0.17, 0.0)
@@ -66,7 +70,8 @@ class TrayWorld:
 
     def __post_init__(self) -> None:
         self.held: str | None = None
-        self.empty_width = 0.08
+        self.empty_width, self.held_width = 0.08, 0.03
+        self.along: dict[str, int] = {}
         self.in_bin: list[str] = []
         self.records: list[PickRecord] = []
         self.tried: list[Grasp] = []
@@ -97,9 +102,11 @@ class TrayWorld:
         if self.held and self.slips:
             self.slips -= 1
             self.items[self.held], self.held, self.empty_width = 110, None, 0.0
+        if self.held and self.creeps:
+            self.held_width -= self.creeps.pop(0)
         if release and self.held:
-            self.in_bin.append(self.held)
-            self.held, self.empty_width = None, 0.08
+            self.in_bin += [self.held, *self.along]
+            self.held, self.empty_width, self.along = None, 0.08, {}
         return GraspOutcome(MotionOutcome.SUCCEEDED, "", "move", self.gripper_width())
 
     def free_spot(self, view: View, radius: float) -> tuple[float, float] | None:
@@ -115,7 +122,8 @@ class TrayWorld:
         if self.spot_is_unreachable if at_spot else self.own_place_is_unreachable:
             return GraspOutcome(MotionOutcome.NO_PLAN, "the carried item would hit the wall", "move", 0.03)
         self.items[self.held] = round(T_base_tcp[0, 3] * 1000)
-        self.held, self.empty_width = None, 0.08
+        self.items |= self.along
+        self.held, self.empty_width, self.along = None, 0.08, {}
         return GraspOutcome(MotionOutcome.SUCCEEDED, "", "move", 0.08)
 
     def segment(self, pose: str, abort: AbortSwitch) -> View:
@@ -127,7 +135,8 @@ class TrayWorld:
         for number, (_, column) in enumerate(self.items.items(), start=1):
             labels[10:30, column:column + 20] = number
             segments.append(SeenSegment(number, 400, np.array([column / 1000, 0.0, 0.02])))
-        return View(self._stamp, pose, labels, tuple(segments))
+        color = np.where(labels[..., None] > 0, np.uint8(220), np.uint8(90)).repeat(3, axis=2)
+        return View(self._stamp, pose, labels, tuple(segments), color)
 
     def identify(self, view: View, candidates: Sequence[str], abort: AbortSwitch) -> tuple[Naming, ...]:
         self.on_call("identify")
@@ -163,12 +172,13 @@ class TrayWorld:
         end = self.grasp_ends.pop(0) if self.grasp_ends else MotionOutcome.SUCCEEDED
         if end is MotionOutcome.SUCCEEDED:
             name = self.lifts_instead.pop(0) if self.lifts_instead else list(self.items)[segment_id - 1]
-            self.held = name
+            self.held, self.held_width = name, 0.03
             del self.items[name]
+            self.along = {self.drags_along[0]: self.items.pop(self.drags_along.pop(0))} if self.drags_along else {}
         return GraspOutcome(end, f"ended {end.name}", "lift", self.gripper_width())
 
     def gripper_width(self) -> float:
-        return 0.03 if self.held else self.empty_width
+        return self.held_width if self.held else self.empty_width
 
     def stop(self) -> None:
         self.stopped += 1
