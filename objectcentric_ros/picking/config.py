@@ -57,7 +57,7 @@ class PickConfig:
     weak_probability: float = 0.2
     sure_probability: float = 0.8
     held_width: float = 0.002
-    creep: float = 0.001
+    creep: float = 0.0015
     open_width: float = 0.076
     lay_down_height: float = 0.14
     grasp_force: float = 40.0

@@ -331,12 +331,12 @@ class _Pick:
         return False
 
     def _put_back(self, attempt: Attempt, before: View, segment_id: int) -> None:
-        """Put what the attempt has taken where it was, or elsewhere in the tray, and remember not to take it so again."""
+        """Put what the attempt has taken where there is room for the next try, and remember not to take it so again."""
         assert attempt.grasp is not None
         self._failed_grasps.add(attempt.grasp, self._target.object_id)
         places = self._ports.places(before, segment_id, attempt.grasp, None)
         try:
-            self._put_aside(attempt.grasp, (attempt.grasp.T_base_tcp, *places))
+            self._put_aside(attempt.grasp, places)
         except PickEnded as ending:
             self._abort.check()
             raise PickEnded(attempt.outcome, f"{attempt.message} {ending.message}") from ending
