@@ -134,7 +134,7 @@ def train(recipe: DescriptorRecipe, views: Sequence[ObjectView], output: Path, w
         views: of the training instances.
         output: NAME.safetensors.
         work: folder for checkpoints and logs.
-        trainer: further options of lightning.Trainer: devices, num_nodes, strategy, accelerator, precision, …
+        trainer: further options of lightning.Trainer: devices, num_nodes, strategy, accelerator, precision, callbacks, …
         progress: show Lightning's progress bar.
         card: more for the model card.
 
@@ -148,16 +148,19 @@ def train(recipe: DescriptorRecipe, views: Sequence[ObjectView], output: Path, w
     options = {"accelerator": "auto", "devices": 1, **(trainer or {})}
     # Lightning deals the pairs out to the processes: so many more are needed for the same number of steps.
     world = (options["devices"] if isinstance(options["devices"], int) else 1) * int(options.get("num_nodes", 1))
-    dataset = PairDataset(views, recipe.pairs, config.seed, config.steps * config.batch * world)
+    last = work / LAST
+    # Lightning starts the loader over when it goes on: the pairs that were used already are left out here.
+    done = int(torch.load(last, map_location="cpu", weights_only=True)["global_step"]) if last.exists() else 0
+    dataset = PairDataset(views, recipe.pairs, config.seed, config.steps * config.batch * world, done * config.batch * world)
     non_matches = recipe.loss.non_matches if recipe.loss.method == "contrastive" else 0
     loader = batches(dataset, config.batch, recipe.pairs[0].matches, non_matches, config.workers)
     work.mkdir(parents=True, exist_ok=True)
     keeper = ModelCheckpoint(dirpath=work, filename="{step}", save_last=True, every_n_train_steps=config.checkpoint_every,
                              save_top_k=1, enable_version_counter=False)
     began = time.monotonic()
-    last = work / LAST
+    callbacks = [keeper, *options.pop("callbacks", [])]
     runner = lightning.Trainer(
-        max_steps=config.steps, max_epochs=1, callbacks=[keeper], logger=[CSVLogger(work, "logs", "")] + _tensorboard(work),
+        max_steps=config.steps, max_epochs=1, callbacks=callbacks, logger=[CSVLogger(work, "logs", ""), *_tensorboard(work)],
         gradient_clip_val=recipe.optimiser.clip or None, enable_progress_bar=progress, enable_model_summary=False,
         log_every_n_steps=min(25, config.steps), **options)
     runner.fit(module, loader, ckpt_path=str(last) if last.exists() else None, weights_only=True)
