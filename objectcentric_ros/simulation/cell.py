@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -31,6 +31,7 @@ from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.simulation import scene
 from objectcentric_ros.simulation.catalogue import Item
 from objectcentric_ros.simulation.clutter import drop_clutter
+from objectcentric_ros.simulation.item_model import ItemModel
 from objectcentric_ros.simulation.kinematics import solve_pose
 from objectcentric_ros.simulation.rendering import SceneRenderer
 from objectcentric_ros.simulation.sensor import D435Model, DepthSensorConfig
@@ -73,19 +74,23 @@ class Cell:
         seed: of the clutter and of the sensor noise; the same seed gives the same images.
         layout: the cell; None reads config/cell.yaml.
         sensor: depth effects; None is the default D435.
+        models: models by item id that replace the libraries', such as those of variants.
+        upright: the items fall as they stand in the catalogue, turned about the vertical only; otherwise in any orientation.
 
     Raises:
         ClutterError: the items don't fit in the tray.
     """
 
     def __init__(self, items: Sequence[Item], seed: int, layout: CellLayout | None = None,
-                 sensor: DepthSensorConfig | None = None) -> None:
+                 sensor: DepthSensorConfig | None = None, models: Mapping[str, ItemModel] | None = None,
+                 upright: bool = False) -> None:
         self.layout = layout or CellLayout.load()
         self.scene_items = tuple(items)
         self.joint_names = scene.ARM_JOINTS
         self.finger_joint_names = ("fr3_finger_joint1", "fr3_finger_joint2")
-        self._model = scene.build_model(self.layout, self.scene_items)
+        self._model = scene.build_model(self.layout, self.scene_items, models)
         self._data = mujoco.MjData(self._model)
+        self._upright = upright
         self._lock = threading.RLock()
         self._renderer = SceneRenderer(self._model, self.snapshot)
         clutter_rng, self._sensor_rng = np.random.default_rng(seed).spawn(2)
@@ -108,7 +113,7 @@ class Cell:
             ClutterError: the items don't fit in the tray.
         """
         with self._lock:
-            drop_clutter(self._model, self._data, self.scene_items, self.layout, rng)
+            drop_clutter(self._model, self._data, self.scene_items, self.layout, rng, self._upright)
             mujoco.mj_forward(self._model, self._data)
 
     def step(self, seconds: float) -> None:

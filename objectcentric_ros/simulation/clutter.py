@@ -41,13 +41,13 @@ class ClutterError(RuntimeError):
 
 
 def drop_clutter(model: mujoco.MjModel, data: mujoco.MjData, items: Sequence[Item], layout: CellLayout,
-                 rng: np.random.Generator) -> None:
-    """Let the items fall into the tray one after the other, and again those that end outside.
+                 rng: np.random.Generator, upright: bool = False) -> None:
+    """Let the items fall into the tray one after the other, upright or anyhow, and again those that end outside.
 
     Raises:
         ClutterError: some items end outside whatever is tried; the message names them.
     """
-    drop = _Drop(model, data, items, layout, rng)
+    drop = _Drop(model, data, items, layout, rng, upright)
     waiting = list(range(len(items)))
     for _ in range(_ATTEMPTS):
         drop.park(waiting)
@@ -64,8 +64,8 @@ def drop_clutter(model: mujoco.MjModel, data: mujoco.MjData, items: Sequence[Ite
 
 class _Drop:
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, items: Sequence[Item], layout: CellLayout,
-                 rng: np.random.Generator) -> None:
-        self._model, self._data, self._items, self._rng = model, data, items, rng
+                 rng: np.random.Generator, upright: bool) -> None:
+        self._model, self._data, self._items, self._rng, self._upright = model, data, items, rng, upright
         self._tray = layout.tray
         joints = [model.joint(item_body(index)) for index in range(len(items))]
         self._qpos = [int(joint.qposadr[0]) for joint in joints]
@@ -88,6 +88,8 @@ class _Drop:
         """
         for _ in range(_PLACES):
             quaternion = self._rng.normal(size=4)
+            if self._upright:
+                quaternion[1:3] = 0.0
             quaternion /= np.linalg.norm(quaternion)
             rotation = np.zeros(9)
             mujoco.mju_quat2Mat(rotation, quaternion)

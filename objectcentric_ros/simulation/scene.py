@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import mujoco
@@ -50,18 +50,19 @@ def item_body(index: int) -> str:
     return f"item{index}"
 
 
-def build_model(layout: CellLayout, items: Sequence[Item]) -> mujoco.MjModel:
-    """Compile the cell with these items (an item may occur more than once)."""
+def build_model(layout: CellLayout, items: Sequence[Item], models: Mapping[str, ItemModel] | None = None) -> mujoco.MjModel:
+    """Compile the cell with these items (an item may occur more than once); models by item id replace the libraries'."""
     spec = _robot()
     _set_options(spec)
     _add_camera(spec, layout)
     _add_furniture(spec, layout)
     _add_lights_and_views(spec, layout)
-    models: dict[str, ItemModel] = {}
+    given, used = models or {}, {}
     for index, item in enumerate(items):
-        shared = item.id in models
-        models.setdefault(item.id, load_item_model(item) if not shared else models[item.id])
-        _add_item(spec, index, item, models[item.id], shared)
+        shared = item.id in used
+        if not shared:
+            used[item.id] = given[item.id] if item.id in given else load_item_model(item)
+        _add_item(spec, index, item, used[item.id], shared)
     return spec.compile()
 
 
