@@ -28,7 +28,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
-INSTALLED_GROUPS = ("ros", "core", "sim", "test")
+INSTALLED_GROUPS = ("ros", "core", "sim", "test", "train")
 
 
 def listed_requirements() -> list[Requirement]:

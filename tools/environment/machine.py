@@ -31,7 +31,8 @@ from environment.progress import SetupError
 
 DISTRO = "jazzy"
 ROS_SETUP = Path("/opt/ros") / DISTRO / "setup.bash"
-FREE_SPACE_CHECKOUT = 4.0e9  # bytes: the environment takes 2.2 GB with all groups, pip unpacks beside it
+FREE_SPACE_CHECKOUT = 4.0e9  # bytes: the environment takes 2.2 GB without training, pip unpacks beside it
+FREE_SPACE_TRAINING = 8.0e9  # bytes: what training adds, most of it PyTorch's CUDA libraries
 FREE_SPACE_CACHE = 0.5e9  # bytes: item models, unpacked
 
 

@@ -21,10 +21,10 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from environment.machine import FREE_SPACE_CHECKOUT, Checkout, Machine, require_space
+from environment.machine import FREE_SPACE_CHECKOUT, FREE_SPACE_TRAINING, Checkout, Machine, require_space
 from environment.progress import Log, SetupError
 from environment.stamps import Stamps
 
@@ -61,9 +61,9 @@ def create_virtual_environment(checkout: Checkout, machine: Machine, log: Log) -
     (checkout.venv / "COLCON_IGNORE").touch()
 
 
-def install_packages(checkout: Checkout, machine: Machine, groups: Iterable[str], log: Log) -> None:
+def install_packages(checkout: Checkout, machine: Machine, groups: Sequence[str], log: Log) -> None:
     """Install the groups' pinned packages; what an interrupted pip left half-way is installed again."""
-    require_space(checkout.venv, FREE_SPACE_CHECKOUT / 2)
+    require_space(checkout.venv, FREE_SPACE_TRAINING if "train" in groups else FREE_SPACE_CHECKOUT / 2)
     _forget_partial_installs(checkout, log)
     files = [part for file in requirement_files(checkout, groups) for part in ("-r", file)]
     log.run([checkout.python, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", *files,

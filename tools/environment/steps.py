@@ -38,9 +38,10 @@ sys.path.append(str(ROOT))
 from objectcentric_ros.paths import cache_dir  # noqa: E402 - the checkout is not installed yet
 
 RUN_GROUPS = ("core", "sim")
+TEST_GROUPS = ("test", "train")
 GOALS = {
     "run": "everything that `objectcentric` needs",
-    "test": "that, and the tools of `make lint` and `make test`",
+    "test": "that, the tools of `make lint` and `make test`, and what training needs (6 GB)",
 }
 
 
@@ -69,8 +70,9 @@ def plan_steps(checkout: Checkout, machine: Machine, for_tests: bool) -> list[St
     runtime = Step("packages", f"Python packages ({', '.join(run_groups)})", digest(venv.key, files=lists), packages(*run_groups))
     steps = [venv, runtime]
     if for_tests:
-        lists = python_packages.requirement_files(checkout, ["test"])
-        steps.append(Step("test-packages", "Python packages (test)", digest(runtime.key, files=lists), packages("test")))
+        lists = python_packages.requirement_files(checkout, TEST_GROUPS)
+        steps.append(Step("test-packages", f"Python packages ({', '.join(TEST_GROUPS)})", digest(runtime.key, files=lists),
+                          packages(*TEST_GROUPS)))
     sources = [*interfaces.interface_sources(checkout)]
     package = [root / name for name in ("setup.py", "setup.cfg", "package.xml", "pyproject.toml")]
     if machine.has_ros:
