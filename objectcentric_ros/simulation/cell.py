@@ -21,6 +21,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import mujoco
 import numpy as np
@@ -230,7 +231,7 @@ class Cell:
         """Release the OpenGL context; the cell can't render afterwards. A second call does nothing."""
         self._renderer.close()
 
-    def __enter__(self) -> Cell:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

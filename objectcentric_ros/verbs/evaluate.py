@@ -14,7 +14,7 @@
 # limitations under the License.
 
 
-"""``objectcentric evaluate``: measure segmentation, whole picks or the graph's time and memory in simulation."""
+"""``objectcentric evaluate``: measure segmentation, taught grasps, whole picks or the graph's time and memory in simulation."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from objectcentric_ros.verbs.subcommands import add_subcommands, run_subcommand
 EXAMPLES = """examples:
   objectcentric evaluate segmentation --scenes 40
   objectcentric evaluate picks --scenes 20 --items 10 --json picks.json
+  objectcentric evaluate grasps --model models/descriptors_caps.safetensors --scenes 30
   objectcentric evaluate latency --seconds 20
 
 objectcentric evaluate segmentation --help, and so on, have more."""
@@ -32,6 +33,7 @@ objectcentric evaluate segmentation --help, and so on, have more."""
 MEASUREMENTS = {
     "segmentation": "recall, precision and IoU of the segments of cluttered trays",
     "picks": "how many picks by name succeed, and how long they take",
+    "grasps": "how near grasps land that were taught by descriptors, straight and aligned",
     "latency": "time from image to segments, time of an identification, and memory of the running nodes",
 }
 
