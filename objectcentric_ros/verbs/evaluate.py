@@ -34,6 +34,7 @@ MEASUREMENTS = {
     "segmentation": "recall, precision and IoU of the segments of cluttered trays",
     "picks": "how many picks by name succeed, and how long they take",
     "grasps": "how near grasps land that were taught by descriptors, straight and aligned",
+    "photograph": "how well an object of one real photograph is found again in another",
     "latency": "time from image to segments, time of an identification, and memory of the running nodes",
 }
 
