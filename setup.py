@@ -21,7 +21,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 PACKAGE = "objectcentric_ros"
-NODES = ("camera", "simulation", "segmentation", "gallery", "identification", "grasp_planner", "motion", "pick")
+NODES = ("camera", "simulation", "segmentation", "gallery", "identification", "grasp_planner", "descriptors",
+         "motion", "pick")
 ROOT = Path(__file__).resolve().parent
 
 

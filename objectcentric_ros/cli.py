@@ -30,6 +30,8 @@ VERBS = {
     "evaluate": "measure segmentation or whole picks in simulation",
     "dataset": "render images of single objects to train on",
     "train": "train a model of the stack from simulated scenes",
+    "export": "write a trained model in the form that robots run, in 8 bits where that costs no accuracy",
+    "benchmark": "compare models on objects that no training saw, and measure what an image costs",
     "record": "record the camera topics into an MCAP bag",
     "replay": "play a bag with /clock",
 }

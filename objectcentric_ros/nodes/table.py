@@ -72,6 +72,7 @@ NODES = (
     NodeEntry("segmentation", ("pick", "perception", "replay")),
     NodeEntry("identification", ("pick", "perception", "replay")),
     NodeEntry("grasp_planner", ("pick", "perception", "replay")),
+    NodeEntry("descriptors", ("pick", "perception", "replay"), required=False),
     NodeEntry("motion", ("pick",)),
     NodeEntry("pick", ("pick",)),
 )

@@ -35,7 +35,7 @@ from objectcentric_ros.nodes.parameters import defaults
 from objectcentric_ros.nodes.table import NODES, TASKS, nodes_of
 from objectcentric_ros.paths import share_dir
 
-PIPELINE = ("gallery", "segmentation", "identification", "grasp_planner")
+PIPELINE = ("gallery", "segmentation", "identification", "grasp_planner", "descriptors")
 
 
 def names(task: str, **options: bool) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ def test_table_needs_no_ros() -> None:
                "from objectcentric_ros.nodes.table import nodes_of; print(len(nodes_of('pick')))")
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
                             env={"PYTHONPATH": str(share_dir())})
-    assert output.stdout.strip() == "7"
+    assert output.stdout.strip() == "8"
 
 
 def test_node_without_ros_names_package_and_command() -> None:
@@ -143,8 +143,9 @@ def test_launch_file_of_every_task_compiles_and_describes_it(task: str, tmp_path
     assert f'describe("{task}")' in file.read_text()
 
 
-def test_rviz_shows_topics_that_the_nodes_publish() -> None:
-    document = yaml.safe_load((share_dir() / "config" / "rviz" / "pick.rviz").read_text())
+@pytest.mark.parametrize("name", ["pick", "descriptors"])
+def test_rviz_shows_topics_that_the_nodes_publish(name: str) -> None:
+    document = yaml.safe_load((share_dir() / "config" / "rviz" / f"{name}.rviz").read_text())
     displays = document["Visualization Manager"]["Displays"]
     sources = "".join(path.read_text() for path in (share_dir() / "objectcentric_ros" / "nodes").glob("*.py"))
     for topic in (display["Topic"]["Value"].lstrip("/") for display in displays if "Topic" in display):
