@@ -32,6 +32,7 @@ VERBS = {
     "train": "train a model of the stack from simulated scenes",
     "export": "write a trained model in the form that robots run, in 8 bits where that costs no accuracy",
     "benchmark": "compare models on objects that no training saw, and measure what an image costs",
+    "inspect": "see on a web page where the descriptors of one image match in another",
     "record": "record the camera topics into an MCAP bag",
     "replay": "play a bag with /clock",
 }

@@ -219,6 +219,14 @@ def test_a_ros_machine_is_asked_for_the_packages_that_it_lacks(tmp_path: Path) -
     assert "ros-jazzy-rclpy" not in packages
 
 
+def test_tests_on_debian_ask_for_a_browser_and_on_ubuntu_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
+    for distribution, asked in (("debian", True), ("ubuntu", False)):
+        monkeypatch.setattr(platform, "freedesktop_os_release", lambda name=distribution: {"ID": name})
+        needs = system_packages.missing(Machine(Path(sys.executable), False, {}), Checkout(steps.ROOT), for_tests=True)
+        assert ("chromium" in {need.package for need in needs}) == asked
+
+
 def test_the_installed_command_works_from_any_folder_with_an_empty_environment(tmp_path: Path) -> None:
     command = Path(sys.executable).parent / "objectcentric"
     if not command.exists():

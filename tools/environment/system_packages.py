@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import shutil
 import sys
 import sysconfig
@@ -67,6 +68,8 @@ def missing(machine: Machine, checkout: Checkout, for_tests: bool) -> list[Need]
         lint = f"ros-{DISTRO}-ament-xmllint" if machine.has_ros else "python3-ament-xmllint"
         on_path = machine.environment.get("PATH")
         needs.append(Need("the check of package.xml", lint, lambda: shutil.which("ament_xmllint", path=on_path) is not None))
+        if _distribution() == "debian":  # Ubuntu's is a snap, which no container has: there, the page's tests say that they skip
+            needs.append(Need("a browser, to test the inspector's page", "chromium", _has_browser))
     return [need for need in needs if not need.is_met()]
 
 
@@ -162,6 +165,18 @@ def _download(work: Path, log: Log) -> None:
 
 def _last_error(output: str) -> str:
     return next((line.strip() for line in reversed(output.splitlines()) if line.startswith("E:")), "see the log")
+
+
+def _distribution() -> str:
+    """The distribution's short name, such as debian; empty where it has none."""
+    try:
+        return platform.freedesktop_os_release().get("ID", "")
+    except OSError:
+        return ""
+
+
+def _has_browser() -> bool:
+    return any(shutil.which(name) for name in ("chromium", "google-chrome", "google-chrome-stable"))
 
 
 def _has_module(name: str) -> bool:
