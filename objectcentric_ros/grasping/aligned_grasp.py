@@ -22,9 +22,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from objectcentric_ros.descriptors.descriptor_image import DescriptorImage, DescriptorModel
+from objectcentric_ros.descriptors.descriptor_image import DescriptorModel
 from objectcentric_ros.gallery.grasp_point import GraspPoint
 from objectcentric_ros.geometry.frame import RgbdFrame
+from objectcentric_ros.grasping.close_up import ItemLook
 from objectcentric_ros.grasping.geometric import GraspSearch
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.grasping.item_pose import ItemPose, NoPose, PoseConfig, fit_pose
@@ -70,15 +71,12 @@ class AlignedConfig:
             raise ValueError(f"unknown source {self.source!r} of pairs: expected one of {', '.join(SOURCES)}")
 
 
-def find_pose(point: GraspPoint, frame: RgbdFrame, mask: NDArray[np.bool_], image: DescriptorImage, model: DescriptorModel,
-              config: AlignedConfig | None = None) -> ItemPose:
+def find_pose(point: GraspPoint, look: ItemLook, model: DescriptorModel, config: AlignedConfig | None = None) -> ItemPose:
     """Pose of an item by the reference that is stored with an aligned grasp point.
 
     Args:
         point: of the item and the model.
-        frame: what the camera saw.
-        mask: (H, W) bool, the item's pixels.
-        image: the model's descriptors of the frame's colour image.
+        look: the item seen closely.
         model: asked for keypoints where they are used.
         config: how.
 
@@ -90,11 +88,11 @@ def find_pose(point: GraspPoint, frame: RgbdFrame, mask: NDArray[np.bool_], imag
     pairs = []
     if config.source != "keypoints" and point.keypoints is not None and point.points is not None:
         reference = ItemReference(point.keypoints, point.points)
-        pairs.append(descriptor_pairs(reference, frame, mask, image, rng, config.pairs))
+        pairs.append(descriptor_pairs(reference, look.frame, look.region, look.image, rng, config.pairs))
     if config.source != "descriptors" and point.keypoint_points is not None:
-        seen = network_keypoints(model, frame.color, mask)
+        seen = network_keypoints(model, look.frame.color, look.region)
         if seen is not None:
-            pairs.append(keypoint_pairs(point.keypoint_points, seen, frame, mask, config.pairs))
+            pairs.append(keypoint_pairs(point.keypoint_points, seen, look.frame, look.region, config.pairs))
     if not pairs:
         raise NoPose(f"grasp point '{point.name}' has no reference of {config.source}")
     item, places = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
@@ -103,7 +101,7 @@ def find_pose(point: GraspPoint, frame: RgbdFrame, mask: NDArray[np.bool_], imag
     return fit_pose(item, places, rng, point.symmetry_axis, pose)
 
 
-def aligned_search(point: GraspPoint, frame: RgbdFrame, segmentation: Segmentation, segment_id: int, image: DescriptorImage,
+def aligned_search(point: GraspPoint, look: ItemLook, frame: RgbdFrame, segmentation: Segmentation, segment_id: int,
                    model: DescriptorModel, planner: PointGraspPlanner, config: AlignedConfig | None = None) -> GraspSearch:
     """The stored grasp at the item's pose, method "aligned", or a sentence why there is none.
 
@@ -112,22 +110,19 @@ def aligned_search(point: GraspPoint, frame: RgbdFrame, segmentation: Segmentati
 
     Args:
         point: of the item and the model, with T_object_tcp.
+        look: the item seen closely.
         frame: what the camera saw.
         segmentation: of this frame.
         segment_id: the item's segment.
-        image: the model's descriptors of the frame's colour image.
         model: asked for keypoints where they are used.
         planner: fits the hand.
         config: how.
     """
     config = config or AlignedConfig()
-    mask = segmentation.labels == segment_id
-    if not mask.any():
-        return GraspSearch((), f"no segment {segment_id}")
     if point.T_object_tcp is None:
         return GraspSearch((), f"'{point.name}' has no stored grasp")
     try:
-        pose = find_pose(point, frame, mask, image, model, config)
+        pose = find_pose(point, look, model, config)
     except NoPose as error:
         return GraspSearch((), f"'{point.name}': {error}")
     found = f"'{point.name}': {pose.inliers} of {pose.pairs} pairs agree on the pose, {1000 * pose.error:.0f} mm apart"

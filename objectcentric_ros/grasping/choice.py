@@ -23,11 +23,12 @@ from typing import Protocol
 
 import numpy as np
 
-from objectcentric_ros.descriptors.descriptor_image import DescriptorImage, DescriptorModel
+from objectcentric_ros.descriptors.descriptor_image import DescriptorModel
 from objectcentric_ros.gallery.grasp_point import GraspPoint
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.grasping.aligned_grasp import AlignedConfig, aligned_search
+from objectcentric_ros.grasping.close_up import CloseUpConfig, ItemLook, look_at
 from objectcentric_ros.grasping.descriptor_grasp import StraightConfig, straight_search
 from objectcentric_ros.grasping.geometric import GeometricGraspConfig, GraspSearch
 from objectcentric_ros.grasping.point_grasps import NearPointConfig, PointGraspPlanner
@@ -53,12 +54,14 @@ class ChoiceConfig:
         straight: when a match is believed.
         aligned: how poses are found.
         near: how near a grasp must be to its place.
+        close: how items are enlarged before they are described.
     """
 
     methods: tuple[str, ...] = METHODS
     straight: StraightConfig = field(default_factory=StraightConfig)
     aligned: AlignedConfig = field(default_factory=AlignedConfig)
     near: NearPointConfig = field(default_factory=NearPointConfig)
+    close: CloseUpConfig = field(default_factory=CloseUpConfig)
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.methods if name not in METHODS]:
@@ -83,7 +86,6 @@ class GraspChooser:
         self.config = config or ChoiceConfig()
         self._geometric, self._model, self._points = geometric, model, points
         self._near = PointGraspPlanner(layout, geometric_config or GeometricGraspConfig(), self.config.near)
-        self._described: tuple[RgbdFrame, DescriptorImage] | None = None
 
     def search(self, frame: RgbdFrame, segmentation: Segmentation, segment_id: int, max_grasps: int = 10,
                object_id: str = "") -> GraspSearch:
@@ -106,20 +108,19 @@ class GraspChooser:
         """
         points, why_not = self._points_of(object_id)
         results: list[tuple[str, GraspSearch]] = []
+        look = None
+        if points and np.any(segmentation.labels == segment_id):
+            assert self._model is not None
+            try:
+                look = look_at(frame, segmentation.labels, segment_id, self._model, self.config.close)
+            except ValueError as error:
+                why_not = str(error)
         for method in self.config.methods:
             if method == "geometric":
                 results.append((method, self._geometric.search(frame, segmentation, segment_id, max_grasps)))
-            elif points:
-                results.append((method, self._taught(method, points, frame, segmentation, segment_id)))
+            elif look is not None:
+                results.append((method, self._taught(method, points, look, frame, segmentation, segment_id)))
         return _joined(results, why_not, max_grasps)
-
-    def describe(self, frame: RgbdFrame) -> DescriptorImage:
-        """Descriptors of a frame, kept because several segments of one are asked for in a row."""
-        if self._model is None:
-            raise ValueError("there is no descriptor model")
-        if self._described is None or self._described[0] is not frame:
-            self._described = (frame, self._model.describe(frame.color))
-        return self._described[1]
 
     def _points_of(self, object_id: str) -> tuple[list[GraspPoint], str]:
         """Points of this object and model, or a sentence why there are none."""
@@ -137,18 +138,15 @@ class GraspChooser:
         return [], (f"the grasp points of {object_id} are of other models: teach them anew" if every
                     else f"{object_id} has no grasp points")
 
-    def _taught(self, method: str, points: list[GraspPoint], frame: RgbdFrame, segmentation: Segmentation,
+    def _taught(self, method: str, points: list[GraspPoint], look: ItemLook, frame: RgbdFrame, segmentation: Segmentation,
                 segment_id: int) -> GraspSearch:
         assert self._model is not None
-        if not np.any(segmentation.labels == segment_id):
-            return GraspSearch((), f"no segment {segment_id}")
         if method == "straight":
-            return straight_search(points, frame, segmentation, segment_id, self.describe(frame), self._near,
-                                   self.config.straight)
+            return straight_search(points, look, frame, segmentation, segment_id, self._near, self.config.straight)
         reasons = []
         for point in points:
             if point.approach == "aligned":
-                search = aligned_search(point, frame, segmentation, segment_id, self.describe(frame), self._model, self._near,
+                search = aligned_search(point, look, frame, segmentation, segment_id, self._model, self._near,
                                         self.config.aligned)
                 if search.grasps:
                     return search

@@ -27,6 +27,7 @@ from objectcentric_ros.descriptors.query import PreparedImage, QueryResult, quer
 from objectcentric_ros.gallery.grasp_point import GraspPoint
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.se3 import transform_points
+from objectcentric_ros.grasping.close_up import ItemLook
 from objectcentric_ros.grasping.geometric import GraspSearch
 from objectcentric_ros.grasping.point_grasps import PointGraspPlanner
 from objectcentric_ros.segmentation.segmenter import Segmentation
@@ -39,13 +40,14 @@ class StraightConfig:
     Args:
         window: half side of the window whose depths are read [px].
         max_distance: largest L2 distance of unit descriptors (0..2) between query and match; others aren't limited.
-        min_confidence: see QueryResult; below it another place of the item fits nearly as well.
+        min_confidence: see QueryResult; below it another place of the item fits as well. It is low because on an item of few
+            colours the right place is often not better by much, and is right still.
         ambiguous: such another place only matters when it is farther away than this [m].
     """
 
     window: int = 3
-    max_distance: float = 0.9
-    min_confidence: float = 0.05
+    max_distance: float = 1.0
+    min_confidence: float = 0.005
     ambiguous: float = 0.015
 
 
@@ -91,8 +93,7 @@ def find_point(points: list[GraspPoint], frame: RgbdFrame, mask: NDArray[np.bool
         doubt = _doubt(match, position, frame, mask, image.unit, config)
         if not doubt:
             return FoundPoint(point, position, match.peak, match.confidence,
-                              f"'{point.name}' matches at ({match.peak[0]:.0f}, {match.peak[1]:.0f}), "
-                              f"confidence {match.confidence:.2f}")
+                              f"'{point.name}' matches with distance {match.distance:.2f}, confidence {match.confidence:.2f}")
         doubts.append(f"'{point.name}': {doubt}")
     if not matches:
         return FoundPoint(None, None, None, 0.0, "the item has no grasp points of this model")
@@ -100,23 +101,20 @@ def find_point(points: list[GraspPoint], frame: RgbdFrame, mask: NDArray[np.bool
     return FoundPoint(None, None, best.peak, best.confidence, "; ".join(doubts))
 
 
-def straight_search(points: list[GraspPoint], frame: RgbdFrame, segmentation: Segmentation, segment_id: int,
-                    image: DescriptorImage, planner: PointGraspPlanner, config: StraightConfig | None = None) -> GraspSearch:
+def straight_search(points: list[GraspPoint], look: ItemLook, frame: RgbdFrame, segmentation: Segmentation, segment_id: int,
+                    planner: PointGraspPlanner, config: StraightConfig | None = None) -> GraspSearch:
     """Ranked grasps at the place that a stored descriptor matches, method "straight", or a sentence why there is none.
 
     Args:
-        points: the item's, of the image's model.
+        points: the item's, of the model that described it.
+        look: the segment seen closely.
         frame: what the camera saw.
         segmentation: of this frame.
         segment_id: the item's segment.
-        image: descriptors of the frame's colour image.
         planner: fits the hand.
         config: when a match is believed.
     """
-    mask = segmentation.labels == segment_id
-    if not mask.any():
-        return GraspSearch((), f"no segment {segment_id}")
-    found = find_point(points, frame, mask, image, config)
+    found = find_point(points, look.frame, look.mask, look.image, config)
     if found.position is None:
         return GraspSearch((), found.reason)
     search = planner.search(frame, segmentation, segment_id, found.position, "straight")

@@ -29,6 +29,7 @@ from objectcentric_ros.descriptors.matching import match
 from objectcentric_ros.descriptors.views import ObjectView
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.se3 import invert, transform_points
+from objectcentric_ros.grasping.close_up import CloseUpConfig, close_up
 
 Points = NDArray[np.float64]
 
@@ -68,7 +69,8 @@ class PairConfig:
     window: int = 2
 
 
-def reference_points(views: Sequence[ObjectView], model: DescriptorModel, count: int, rng: np.random.Generator) -> ItemReference:
+def reference_points(views: Sequence[ObjectView], model: DescriptorModel, count: int, rng: np.random.Generator,
+                     close: CloseUpConfig | None = None) -> ItemReference:
     """Reference of an item from views with depth and pose: points spread evenly over what each view shows.
 
     Args:
@@ -76,6 +78,7 @@ def reference_points(views: Sequence[ObjectView], model: DescriptorModel, count:
         model: describes them; its keypoints are located, too, where it has some.
         count: points in all, K.
         rng: where each view's points begin.
+        close: how the views are enlarged before they are described; scenes must be looked at in the same way.
 
     Raises:
         ValueError: there are no views, one lacks depth or pose, or there is no depth on the item.
@@ -87,16 +90,17 @@ def reference_points(views: Sequence[ObjectView], model: DescriptorModel, count:
     for view, share in zip(views, shares, strict=True):
         if view.depth is None or view.T_camera_object is None:
             raise ValueError(f"view {view.instance}/{view.name} needs depth and T_camera_object to be a reference")
-        frame = RgbdFrame(view.color, view.depth, view.camera, invert(view.T_camera_object))   # the item's frame is the base
-        pixels, places = surface(frame, view.mask, PairConfig().edge)
+        # The item's frame takes the place of the base.
+        frame, mask = close_up(RgbdFrame(view.color, view.depth, view.camera, invert(view.T_camera_object)), view.mask, close)
+        pixels, places = surface(frame, mask, PairConfig().edge)
         if len(pixels):
-            image = model.describe(view.color)
+            image = model.describe(frame.color)
             chosen = farthest(places, min(int(share), len(places)), rng)
             descriptors.append(image.at(pixels[chosen]))
             points.append(places[chosen])
-        seen = network_keypoints(model, view.color, view.mask)
+        seen = network_keypoints(model, frame.color, mask)
         if seen is not None:
-            keypoints.append(_keypoint_places(seen, frame, view.mask, PairConfig()))
+            keypoints.append(_keypoint_places(seen, frame, mask, PairConfig()))
     if sum(map(len, points)) < 3:
         raise ValueError("the views have no depth on the item: a reference needs at least 3 points with depth")
     return ItemReference(np.concatenate(descriptors), np.concatenate(points), _steady(keypoints))
@@ -106,7 +110,7 @@ def descriptor_pairs(reference: ItemReference, frame: RgbdFrame, mask: NDArray[n
                      rng: np.random.Generator, config: PairConfig | None = None) -> tuple[Points, Points]:
     """Pairs of a point in the item's frame and where it is seen in the base frame, (M, 3) each; some are wrong.
 
-    Both ways: each reference looks for its pixel in the segment, and pixels spread over the segment look for their reference;
+    Both ways: each reference looks for its pixel in the mask, and pixels spread over the mask look for their reference;
     a pair counts when the way back ends near where it began (on the item, so that neighbours count).
 
     Args:

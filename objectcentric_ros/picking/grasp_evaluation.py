@@ -28,12 +28,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from objectcentric_ros.descriptors.descriptor_image import DescriptorImage, DescriptorModel
+from objectcentric_ros.descriptors.descriptor_image import DescriptorModel
+from objectcentric_ros.geometry.camera import PinholeCamera
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.geometry.se3 import invert, transform_points
 from objectcentric_ros.grasping.aligned_grasp import about, aligned_search, find_pose
 from objectcentric_ros.grasping.choice import ChoiceConfig
+from objectcentric_ros.grasping.close_up import ItemLook, look_at
 from objectcentric_ros.grasping.descriptor_grasp import find_point, pixel_position, straight_search
 from objectcentric_ros.grasping.drawing import draw_grasp
 from objectcentric_ros.grasping.geometric import GeometricGraspPlanner, GraspSearch
@@ -110,7 +112,8 @@ class GraspEvaluation:
 
     def _teach(self, index: int) -> TaughtItem:
         thing = self.things[index]
-        return teach(thing, self.teachings[thing.base.id], self.model, self.config.seed, self.config.views)
+        return teach(thing, self.teachings[thing.base.id], self.model, self.config.seed, self.config.views,
+                     close=self.config.grasp.close)
 
     def run_scene(self, number: int, pictures: Path | None = None) -> dict[str, Any]:
         """Scene `number` of the seed: the figures of its item."""
@@ -129,9 +132,9 @@ class GraspEvaluation:
             if segment is None:
                 return result
             started = time.perf_counter()
-            image = self.model.describe(frame.color)
+            look = look_at(frame, segmentation.labels, segment, self.model, self.config.grasp.close)
             result["describe_ms"] = 1e3 * (time.perf_counter() - started)
-            searches = self._measure(result, taught, frame, segmentation, segment, image, truth.T_base_item[0])
+            searches = self._measure(result, taught, look, frame, segmentation, segment, truth.T_base_item[0])
             if self.config.picks:
                 state = cell.save()
                 for method, search in searches.items():
@@ -170,22 +173,23 @@ class GraspEvaluation:
                 return True
         return False
 
-    def _measure(self, result: dict[str, Any], taught: TaughtItem, frame: RgbdFrame, segmentation: Segmentation, segment: int,
-                 image: DescriptorImage, T_base_item: NDArray[np.float64]) -> dict[str, GraspSearch]:
+    def _measure(self, result: dict[str, Any], taught: TaughtItem, look: ItemLook, frame: RgbdFrame, segmentation: Segmentation,
+                 segment: int, T_base_item: NDArray[np.float64]) -> dict[str, GraspSearch]:
         mask, config, axis = segmentation.labels == segment, self.config.grasp, taught.teaching.symmetry_axis
         name = taught.teaching.grasp
         centre = np.nanmedian(frame.points_base()[mask], axis=0)
         for point, entry in result["points"].items():
-            found = find_point([taught.straight[point]], frame, mask, image, config.straight)
+            found = find_point([taught.straight[point]], look.frame, look.mask, look.image, config.straight)
             assert found.pixel is not None
-            place = pixel_position(found.pixel, frame, mask, config.straight.window)
+            place = pixel_position(found.pixel, look.frame, look.mask, config.straight.window)
             entry |= {"found": found.position is not None, "confidence": found.confidence, "reason": found.reason,
-                      "pixel": list(found.pixel), "error": _error(place, taught.places[point], T_base_item, axis),
+                      "pixel": _pixel(found.pixel, look.frame.camera, frame.camera),
+                      "error": _error(place, taught.places[point], T_base_item, axis),
                       "centre_error": _error(centre, taught.places[point], T_base_item, axis)}
         searches = {
-            "aligned": aligned_search(taught.aligned, frame, segmentation, segment, image, self.model, self._near,
+            "aligned": aligned_search(taught.aligned, look, frame, segmentation, segment, self.model, self._near,
                                       config.aligned),
-            "straight": straight_search([taught.straight[name]], frame, segmentation, segment, image, self._near,
+            "straight": straight_search([taught.straight[name]], look, frame, segmentation, segment, self._near,
                                         config.straight),
             "geometric": self._geometric.search(frame, segmentation, segment)}
         target = transform_points(T_base_item, taught.places[name][None])[0]
@@ -194,7 +198,7 @@ class GraspEvaluation:
             result[method] = {"grasps": len(search.grasps), "beside": beside, "reason": search.reason}
         started = time.perf_counter()
         try:
-            pose = find_pose(taught.aligned, frame, mask, image, self.model, config.aligned)
+            pose = find_pose(taught.aligned, look, self.model, config.aligned)
             error = invert(T_base_item) @ pose.T_base_item
             cosine = (np.trace(error[:3, :3]) - 1) / 2 if axis is None else axis @ error[:3, :3] @ axis
             result["aligned"] |= {"error": float(np.linalg.norm(error[:3, 3])), "inliers": pose.inliers, "pairs": pose.pairs,
@@ -203,6 +207,11 @@ class GraspEvaluation:
             result["aligned"]["no_pose"] = str(no_pose)
         result["aligned"]["pose_ms"] = 1e3 * (time.perf_counter() - started)
         return searches
+
+
+def _pixel(pixel: tuple[float, float], near: PinholeCamera, camera: PinholeCamera) -> list[float]:
+    """A close-up's pixel in the whole image."""
+    return list(camera.project(near.deproject(np.array(pixel), np.array(1.0))))
 
 
 def _error(found: NDArray[np.float64] | None, place: NDArray[np.float64], T_base_item: NDArray[np.float64],

@@ -29,7 +29,9 @@ from numpy.typing import NDArray
 from objectcentric_ros.descriptors.descriptor_image import DescriptorModel
 from objectcentric_ros.descriptors.views import ObjectView
 from objectcentric_ros.gallery.grasp_point import GraspPoint
-from objectcentric_ros.geometry.se3 import transform_points
+from objectcentric_ros.geometry.frame import RgbdFrame
+from objectcentric_ros.geometry.se3 import invert, transform_points
+from objectcentric_ros.grasping.close_up import CloseUpConfig, close_up
 from objectcentric_ros.grasping.item_reference import reference_points
 from objectcentric_ros.paths import share_dir
 from objectcentric_ros.simulation.object_views import ViewConfig, ViewRenderer
@@ -108,7 +110,7 @@ class TaughtItem:
 
 
 def teach(thing: VariantItem, teaching: GraspTeaching, model: DescriptorModel, seed: int, views: int = 8,
-          count: int = 200) -> TaughtItem:
+          count: int = 200, close: CloseUpConfig | None = None) -> TaughtItem:
     """Teach an item: one view for each straight point, `views` for the reference of the aligned grasp.
 
     Args:
@@ -118,25 +120,34 @@ def teach(thing: VariantItem, teaching: GraspTeaching, model: DescriptorModel, s
         seed: of the views.
         views: of the aligned grasp's reference.
         count: points of that reference.
+        close: how views are enlarged before they are described, as scenes are.
     """
     places = {name: thing.on_surface(point) for name, point in teaching.points.items()}
     straight = {}
     with ViewRenderer(thing.base, thing.variant, STRAIGHT_VIEW) as renderer:
         for name, place in places.items():
-            view, pixel = _view_of(renderer, place, seed)
-            descriptor = model.describe(view.color).at(pixel[None])[0]
+            descriptor = _descriptor(_view_of(renderer, place, seed), place, model, close)
             straight[name] = GraspPoint(name, model.key, descriptor, note=f"one view of {thing.item.id}")
     with ViewRenderer(thing.base, thing.variant) as renderer:
         reference = reference_points([renderer.view(index, seed + 1) for index in range(views)], model, count,
-                                     np.random.default_rng(seed))
+                                     np.random.default_rng(seed), close)
     aligned = replace(straight[teaching.grasp], name=f"{teaching.grasp}, aligned", approach="aligned",
                       T_object_tcp=_stored_grasp(places[teaching.grasp], teaching), keypoints=reference.descriptors,
                       points=reference.points, keypoint_points=reference.keypoint_points, symmetry_axis=teaching.symmetry_axis)
     return TaughtItem(thing, teaching, places, straight, aligned)
 
 
-def _view_of(renderer: ViewRenderer, place: NDArray[np.float64], seed: int) -> tuple[ObjectView, NDArray[np.float64]]:
-    """The first view that shows a place, and the pixel there."""
+def _descriptor(view: ObjectView, place: NDArray[np.float64], model: DescriptorModel,
+                close: CloseUpConfig | None) -> NDArray[np.float32]:
+    """Descriptor (D,) of a place that a view shows."""
+    assert view.T_camera_object is not None and view.depth is not None
+    frame, _ = close_up(RgbdFrame(view.color, view.depth, view.camera, invert(view.T_camera_object)), view.mask, close)
+    pixel = frame.camera.project(transform_points(view.T_camera_object, place[None]))
+    return model.describe(frame.color).at(pixel)[0]
+
+
+def _view_of(renderer: ViewRenderer, place: NDArray[np.float64], seed: int) -> ObjectView:
+    """The first view that shows a place."""
     for index in range(_TRIES):
         view = renderer.view(index, seed)
         assert view.T_camera_object is not None and view.depth is not None
@@ -144,7 +155,7 @@ def _view_of(renderer: ViewRenderer, place: NDArray[np.float64], seed: int) -> t
         pixel = view.camera.project(in_camera)
         column, row = (int(round(x)) for x in pixel)
         if view.mask[row, column] and abs(view.depth[row, column] - in_camera[2]) < _VISIBLE:
-            return view, pixel
+            return view
     raise ValueError(f"no view of {renderer.variant.name} from above shows the point {np.round(1000 * place, 1).tolist()} mm: "
                      "move it in config/grasp_points.yaml")
 

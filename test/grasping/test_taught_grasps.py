@@ -26,10 +26,10 @@ import pytest
 from objectcentric_ros.descriptors.descriptor_image import DescriptorImage, Keypoints
 from objectcentric_ros.descriptors.views import ObjectView
 from objectcentric_ros.gallery.grasp_point import GraspPoint
-from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.se3 import invert
 from objectcentric_ros.grasping.aligned_grasp import AlignedConfig, about, aligned_search, find_pose
 from objectcentric_ros.grasping.choice import ChoiceConfig, GraspChooser
+from objectcentric_ros.grasping.close_up import CloseUpConfig, close_up, look_at
 from objectcentric_ros.grasping.descriptor_grasp import StraightConfig, find_point, straight_search
 from objectcentric_ros.grasping.geometric import GeometricGraspPlanner, GraspSearch, UnknownSegment
 from objectcentric_ros.grasping.item_pose import NoPose
@@ -38,6 +38,7 @@ from objectcentric_ros.grasping.point_grasps import PointGraspPlanner
 from objectcentric_ros.segmentation.block_scenes import Block, render
 from objectcentric_ros.segmentation.segmenter import Segmentation
 
+CLOSE = CloseUpConfig(320)
 SIZE = (0.12, 0.04, 0.05)
 TAUGHT = np.array([0.035, 0.0, 0.025])      # on the top, near one end; in the block's frame
 
@@ -84,6 +85,10 @@ def scene(layout, at=(0.02, -0.03), yaw=0.5, paint=by_place, size=SIZE, others=(
     return frame, Segmentation(labels, ()), T_base_item
 
 
+def look(frame, segmentation, model=None):
+    return look_at(frame, segmentation.labels, 1, model or ColourModel(), CLOSE)
+
+
 def view(frame, segmentation, T_base_item):
     mask = segmentation.labels == 1
     return ObjectView(frame.color, mask, frame.camera, frame.depth, invert(frame.T_base_camera) @ T_base_item, "block", "0")
@@ -114,7 +119,7 @@ def aligned(layout, taught):
 @pytest.mark.parametrize("yaw", [0.0, 0.9, 2.6])
 def test_a_straight_grasp_is_at_the_taught_place_across_the_narrow_side(layout, planner, yaw, taught):
     frame, segmentation, T_base_item = scene(layout, yaw=yaw)
-    search = straight_search([taught], frame, segmentation, 1, ColourModel().describe(frame.color), planner)
+    search = straight_search([taught], look(frame, segmentation), frame, segmentation, 1, planner)
     best = search.grasps[0]
     there = (T_base_item @ [*TAUGHT, 1])[:3]
     assert np.linalg.norm(best.T_base_tcp[:2, 3] - there[:2]) < 0.012
@@ -135,15 +140,16 @@ def test_the_place_is_found_to_a_pixel_and_of_several_the_nearest_descriptor_win
 
 def test_a_place_that_exists_twice_is_not_grasped_and_the_reason_says_so(layout, planner, taught):
     frame, segmentation, _ = scene(layout, paint=mirrored)
-    search = straight_search([taught], frame, segmentation, 1, ColourModel().describe(frame.color), planner)
+    search = straight_search([taught], look(frame, segmentation), frame, segmentation, 1, planner)
     assert search.grasps == () and "another place fits nearly as well" in search.reason
 
 
 def test_what_looks_like_nothing_on_the_item_is_not_grasped(layout, planner, taught):
     frame, segmentation, _ = scene(layout)
-    image = replace(ColourModel().describe(frame.color), unit=True)
+    seen = look(frame, segmentation)
+    seen = replace(seen, image=replace(seen.image, unit=True))
     point = replace(taught, descriptor=np.array([-1.0, 0.0, 0.0], np.float32))
-    search = straight_search([point], frame, segmentation, 1, image, planner)
+    search = straight_search([point], seen, frame, segmentation, 1, planner)
     assert search.grasps == () and "nothing on the item looks like it" in search.reason
 
 
@@ -157,32 +163,35 @@ def test_without_depth_there_is_no_place_and_a_hole_takes_the_depth_around_it(la
     blind[segmentation.labels == 1] = np.nan
     again = find_point([taught], replace(frame, depth=holed), segmentation.labels == 1, image)
     np.testing.assert_allclose(again.position, found.position, atol=0.002)
-    search = straight_search([taught], replace(frame, depth=blind), segmentation, 1, image, planner)
+    blind_look = replace(look(frame, segmentation), frame=replace(look(frame, segmentation).frame,
+                                                                  depth=np.full((320, 320), np.nan, np.float32)))
+    search = straight_search([taught], blind_look, frame, segmentation, 1, planner)
     assert search.grasps == () and "no depth" in search.reason
+    with pytest.raises(ValueError, match="no depth"):
+        look(replace(frame, depth=blind), segmentation)
 
 
 def test_what_does_not_fit_the_hand_is_refused_with_the_reason(layout, planner, taught):
     frame, segmentation, _ = scene(layout, size=(0.12, 0.11, 0.05))
-    image = ColourModel().describe(frame.color)
-    search = straight_search([taught], frame, segmentation, 1, image, planner, StraightConfig(min_confidence=0.0))
+    search = straight_search([taught], look(frame, segmentation), frame, segmentation, 1, planner,
+                             StraightConfig(min_confidence=0.0))
     assert search.grasps == () and "fit within 10 mm" in search.reason
     # Walls along both sides of the item: it could be taken lengthwise only, and is too long for that.
     beside = [Block((0.02, -0.03 + side * 0.04), (0.2, 0.03, 0.06), (9, 9, 9)) for side in (-1, 1)]
     frame, segmentation, _ = scene(layout, yaw=0.0, others=beside)
-    search = straight_search([taught], frame, segmentation, 1, ColourModel().describe(frame.color), planner)
+    search = straight_search([taught], look(frame, segmentation), frame, segmentation, 1, planner)
     assert search.grasps == () and "leave no room for the fingers" in search.reason
 
 
 @pytest.mark.parametrize(("at", "yaw"), [((0.05, -0.06), 0.4), ((-0.08, 0.1), 3.0), ((0.0, 0.1), -1.7)])
 def test_an_aligned_pose_is_right_to_millimetres_and_carries_the_grasp(layout, planner, aligned, at, yaw):
     frame, segmentation, T_base_item = scene(layout, at, yaw)
-    model = ColourModel()
-    image = model.describe(frame.color)
-    pose = find_pose(aligned, frame, segmentation.labels == 1, image, model)
+    model, seen = ColourModel(), look(frame, segmentation)
+    pose = find_pose(aligned, seen, model)
     error = invert(T_base_item) @ pose.T_base_item
     assert np.linalg.norm(error[:3, 3]) < 0.005
     assert np.degrees(np.arccos(np.clip((np.trace(error[:3, :3]) - 1) / 2, -1, 1))) < 5
-    search = aligned_search(aligned, frame, segmentation, 1, image, model, planner)
+    search = aligned_search(aligned, seen, frame, segmentation, 1, model, planner)
     assert search.grasps[0].method == "aligned"
     there = (T_base_item @ aligned.T_object_tcp)[:3, 3]
     assert np.linalg.norm(search.grasps[0].T_base_tcp[:2, 3] - there[:2]) < 0.015
@@ -198,19 +207,18 @@ def test_the_networks_own_keypoints_give_the_pose_too(layout, aligned):
     np.testing.assert_allclose(reference.keypoint_points[known], corners[known], atol=0.004)
     point = replace(aligned, keypoint_points=reference.keypoint_points)
     frame, segmentation, T_base_item = scene(layout, (0.05, 0.0), 1.1)
-    pose = find_pose(point, frame, segmentation.labels == 1, model.describe(frame.color), model, AlignedConfig("keypoints"))
+    pose = find_pose(point, look(frame, segmentation, model), model, AlignedConfig("keypoints"))
     np.testing.assert_allclose(pose.T_base_item[:3, 3], T_base_item[:3, 3], atol=0.006)
     with pytest.raises(ValueError, match="12 keypoints, the network 3"):
-        find_pose(point, frame, segmentation.labels == 1, model.describe(frame.color), ColourModel(np.ones((3, 3))),
-                  AlignedConfig("keypoints"))
+        find_pose(point, look(frame, segmentation), ColourModel(np.ones((3, 3))), AlignedConfig("keypoints"))
 
 
 def test_another_item_gives_no_pose(layout, planner, aligned):
     frame, segmentation, _ = scene(layout, paint=(20, 200, 60))
-    model = ColourModel()
+    model, seen = ColourModel(), look(frame, segmentation)
     with pytest.raises(NoPose):
-        find_pose(aligned, frame, segmentation.labels == 1, model.describe(frame.color), model)
-    search = aligned_search(aligned, frame, segmentation, 1, model.describe(frame.color), model, planner)
+        find_pose(aligned, seen, model)
+    search = aligned_search(aligned, seen, frame, segmentation, 1, model, planner)
     assert search.grasps == () and "pairs" in search.reason
 
 
@@ -220,7 +228,7 @@ def test_a_stored_grasp_from_the_side_is_refused(layout, planner, aligned):
     frame, segmentation, _ = scene(layout)
     model = ColourModel()
     point = replace(aligned, T_object_tcp=sideways)
-    search = aligned_search(point, frame, segmentation, 1, model.describe(frame.color), model, planner)
+    search = aligned_search(point, look(frame, segmentation), frame, segmentation, 1, model, planner)
     assert search.grasps == () and "90 degrees off the vertical" in search.reason
 
 
@@ -278,7 +286,7 @@ def test_an_unknown_segment_is_an_error_as_before(choose):
         choose([], segment=7)
 
 
-def test_a_frame_is_described_once(layout, aligned):
+def test_a_segment_is_described_once_for_all_methods(layout, aligned):
     class Counting(ColourModel):
         calls = 0
 
@@ -287,11 +295,38 @@ def test_a_frame_is_described_once(layout, aligned):
             return super().describe(color)
 
     frame, segmentation, _ = scene(layout)
-    chooser = GraspChooser(layout, GeometricGraspPlanner(layout), Counting(), lambda name: [aligned])
-    chooser.search(frame, segmentation, 1, object_id="block")
-    chooser.search(frame, segmentation, 1, object_id="block")
+    GraspChooser(layout, GeometricGraspPlanner(layout), Counting(), lambda name: [aligned]).search(
+        frame, segmentation, 1, object_id="block")
     assert Counting.calls == 1
-    assert isinstance(frame, RgbdFrame)
+
+
+def test_a_close_up_shows_the_same_points_in_space(layout):
+    frame, segmentation, _ = scene(layout)
+    near, mask = close_up(frame, segmentation.labels == 1, CloseUpConfig(256, 2000.0))
+    points, whole = near.points_base()[mask], frame.points_base()[segmentation.labels == 1]
+    for axis in range(3):
+        assert np.nanmin(points[:, axis]) == pytest.approx(np.nanmin(whole[:, axis]), abs=0.002)
+        assert np.nanmax(points[:, axis]) == pytest.approx(np.nanmax(whole[:, axis]), abs=0.002)
+    columns = np.nonzero(mask.any(axis=0))[0]
+    rows = np.nonzero(mask.any(axis=1))[0]
+    extent = max(np.ptp(columns), np.ptp(rows))
+    assert extent == pytest.approx(0.85 * 256, abs=3)     # 12 cm at 2000 px/m would not fit
+    assert abs(columns.mean() - 127.5) < 3 and abs(rows.mean() - 127.5) < 3
+    usual, inside = close_up(frame, segmentation.labels == 1)
+    height = 0.6 - layout.tray.floor_thickness - SIZE[2]
+    assert usual.camera.fx / height == pytest.approx(1460, rel=0.05)
+    assert inside.any() and np.isfinite(usual.depth[inside]).all()
+
+
+def test_a_look_joins_smaller_segments_that_touch(layout):
+    lid = Block((0.02 + 0.0, -0.03), (0.03, 0.04, 0.02), (200, 0, 0), 0.0, 0.0)
+    frame, labels = render(layout, [Block((0.065, -0.03), (0.06, 0.04, 0.05), by_place), lid], color_noise=0)
+    seen = look_at(frame, labels, 1, ColourModel(), CLOSE)
+    assert np.count_nonzero(seen.region) > 1.2 * np.count_nonzero(seen.mask)
+    assert np.count_nonzero(look_at(frame, labels, 2, ColourModel(), CLOSE).region) == pytest.approx(
+        np.count_nonzero(look_at(frame, labels, 2, ColourModel(), CLOSE).mask), rel=0.01)
+    with pytest.raises(ValueError, match="no segment 9"):
+        look_at(frame, labels, 9, ColourModel())
 
 
 def test_unknown_methods_and_sources_are_told():
