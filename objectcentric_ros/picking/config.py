@@ -33,7 +33,8 @@ class PickConfig:
         min_probability: identification below this is not acted on.
         weak_probability: the same from the second look on, where candidates were named and it is the likeliest of them: the
             item is said to be there, so "none of these" counts for less. The second look at the hand still decides.
-        sure_probability: a neighbour that was named with less is not missed when it is gone: it may have been a part of the item.
+        sure_probability: a neighbour that was named with less is not missed when it is gone: it may have been a part of the
+            item.
         held_width: finger opening above which something is held [m].
         creep: fingers that come this much nearer between the lift and the second look are losing the item [m].
         open_width: finger opening above which the hand is open [m].

@@ -120,8 +120,8 @@ class LocalPorts:
     def places(self, view: View, segment_id: int, grasp: Grasp, keep_clear: int | None) -> list[NDArray[np.float64]]:
         """See PickPorts."""
         frame, segmentation = self._frames[view.stamp_ns]
-        return places(segmentation.labels, frame.camera, frame.T_base_camera, self._lib.layout.tray, segment_id, grasp.T_base_tcp,
-                      keep_clear)
+        return places(segmentation.labels, frame.camera, frame.T_base_camera, self._lib.layout.tray, segment_id,
+                      grasp.T_base_tcp, keep_clear)
 
     def segment(self, pose: str, abort: AbortSwitch) -> View:
         """See PickPorts."""

@@ -300,8 +300,8 @@ class _Pick:
             return False
         if lifted_width - attempt.gripper_width > self._config.creep:
             attempt.outcome = PickOutcome.GRASP_LOST
-            attempt.message = (f"The fingers came {1000 * (lifted_width - attempt.gripper_width):.1f} mm nearer since the lift: "
-                               "the item was slipping, and was put back.")
+            nearer = 1000 * (lifted_width - attempt.gripper_width)
+            attempt.message = f"The fingers came {nearer:.1f} mm nearer since the lift: the item was slipping, and was put back."
             self._put_back(attempt, before, chosen.segment_id)
             return False
         after = self._ports.segment(before.pose, self._abort)
