@@ -24,6 +24,7 @@ from typing import Protocol
 import numpy as np
 
 from objectcentric_ros.descriptors.descriptor_image import DescriptorModel
+from objectcentric_ros.gallery.errors import GalleryError
 from objectcentric_ros.gallery.grasp_point import GraspPoint
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout
@@ -31,6 +32,7 @@ from objectcentric_ros.grasping.aligned_grasp import AlignedConfig, aligned_sear
 from objectcentric_ros.grasping.close_up import CloseUpConfig, ItemLook, look_at
 from objectcentric_ros.grasping.descriptor_grasp import StraightConfig, straight_search
 from objectcentric_ros.grasping.geometric import GeometricGraspConfig, GraspSearch
+from objectcentric_ros.grasping.grasp_score import GraspFeatures
 from objectcentric_ros.grasping.point_grasps import NearPointConfig, PointGraspPlanner
 from objectcentric_ros.segmentation.segmenter import Segmentation
 
@@ -75,7 +77,7 @@ class GraspChooser:
         layout: the cell.
         geometric: the fallback.
         model: describes images; None: only the geometric planner is asked.
-        points: grasp points of an object by its id, such as Gallery.grasp_points; an id that isn't known may raise LookupError.
+        points: grasp points of an object by its id, such as Gallery.grasp_points; an error leaves the geometric grasp.
         config: settings.
         geometric_config: hand fit of the taught grasps.
     """
@@ -130,7 +132,7 @@ class GraspChooser:
             return [], "it isn't known what the item is"
         try:
             every = list(self._points(object_id))
-        except LookupError as error:
+        except (LookupError, GalleryError) as error:
             return [], str(error)
         own = [point for point in every if point.encoder_key == self._model.key]
         if own:
@@ -165,7 +167,8 @@ def _joined(results: list[tuple[str, GraspSearch]], why_not: str, max_grasps: in
         if not search.grasps:
             refused.append(f"{method} not: {search.reason}")
         grasps += list(search.grasps)
-        features += list(search.features)
+        known = len(search.features) == len(search.grasps)      # a planner needn't give any
+        features += list(search.features) if known else [np.full(len(GraspFeatures.names()), np.nan)] * len(search.grasps)
     if not grasps:
         return GraspSearch((), "; ".join(refused))
     grasps[0] = replace(grasps[0], reason=f"{grasps[0].reason}; {taken}" if grasps[0].reason else taken)

@@ -106,8 +106,8 @@ def close_up(frame: RgbdFrame, mask: NDArray[np.bool_],
              config: CloseUpConfig | None = None) -> tuple[RgbdFrame, NDArray[np.bool_]]:
     """A square frame around an item: the same camera with other intrinsics, so that whatever is found in it is right in space.
 
-    The scale follows from the distance and not from the mask, which may lack a part of the item. Colour is interpolated, depth and mask
-    are not.
+    The scale follows from the distance and not from the mask, which may lack a part of the item. Colour is interpolated, depth
+    and mask are not.
 
     Args:
         frame: what the camera saw.

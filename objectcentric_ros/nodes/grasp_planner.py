@@ -13,7 +13,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The grasp planner node: a segment of a remembered scene in, ranked grasps out."""
+"""The grasp planner node: a segment of a remembered scene in, ranked grasps out.
+
+With a descriptor model, an object whose grasp points the gallery has is grasped where it was taught: aligned, else straight. The
+geometric grasp stays the fallback, and the answer's message says which method was taken and why.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +30,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from objectcentric_ros.descriptors.deployed import ModelMissing, load_model
+from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout
-from objectcentric_ros.grasping.geometric import GeometricGraspConfig, GeometricGraspPlanner
+from objectcentric_ros.grasping.choice import ChoiceConfig, GraspChooser
+from objectcentric_ros.grasping.geometric import GeometricGraspConfig, GeometricGraspPlanner, GraspSearch
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.nodes import require
 from objectcentric_ros.segmentation.segmenter import Segmentation
@@ -46,6 +53,7 @@ from objectcentric_ros.nodes.conversions import (  # noqa: E402
     stamp_nanoseconds,
     stamp_seconds,
 )
+from objectcentric_ros.nodes.gallery import GalleryAddress  # noqa: E402
 from objectcentric_ros.nodes.markers import grasp_markers  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
 from objectcentric_ros.nodes.service_answers import answer  # noqa: E402
@@ -56,7 +64,7 @@ MOST_GRASPS = 1000   # asked for in one call
 
 
 @dataclass(frozen=True)
-class GraspPlannerConfig(CameraConfig):
+class GraspPlannerConfig(GalleryAddress, CameraConfig):
     """Parameters of the grasp planner node."""
 
     max_grasps: int = parameter(10, "grasps returned when a request doesn't say", minimum=1, maximum=MOST_GRASPS, read_only=False)
@@ -64,6 +72,10 @@ class GraspPlannerConfig(CameraConfig):
                                          maximum=5.0)
     cell_file: str = parameter("", "YAML file of the cell's layout; empty = config/cell.yaml of the package")
     geometric: GeometricGraspConfig = field(default_factory=GeometricGraspConfig)
+    descriptor_model: str = parameter("", "exported descriptor model, its name in models/ or a path, for the grasp points that"
+                                          " the gallery has of an object; empty = geometric grasps only")
+    descriptor_threads: int = parameter(2, "CPU threads of a description", minimum=1, maximum=64)
+    taught: ChoiceConfig = field(default_factory=ChoiceConfig)
 
 
 class GraspPlannerNode(StackNode):
@@ -73,9 +85,22 @@ class GraspPlannerNode(StackNode):
     Config = GraspPlannerConfig
 
     def setup(self) -> None:
-        """Load the layout and the planner."""
+        """Load the layout and the planner, with a descriptor model the gallery, too."""
+        self._gallery: Gallery | None = None
         self._layout = CellLayout.load(Path(self.config.cell_file) if self.config.cell_file else None)
         self._planner = GeometricGraspPlanner(self._layout, self.config.geometric)
+        self._chooser: GraspChooser | None = None
+        self._without_model = ""
+        if self.config.descriptor_model:
+            try:
+                model = load_model(self.config.descriptor_model, threads=self.config.descriptor_threads)
+            except ModelMissing as error:     # the geometric grasp stays
+                self._without_model = str(error)
+                self.get_logger().warning(f"geometric grasps only: {error}")
+        if self.config.descriptor_model and not self._without_model:
+            self._gallery = self.config.open()
+            self._chooser = GraspChooser(self._layout, self._planner, model, self._gallery.grasp_points, self.config.taught,
+                                         self.config.geometric)
         self._markers = self.create_publisher(MarkerArray, "grasps", LATCHED_QOS)
 
     def start(self) -> None:
@@ -85,7 +110,7 @@ class GraspPlannerNode(StackNode):
         self._working = threading.Lock()
         self._prepared: tuple[Scene, RgbdFrame, Segmentation] | None = None
         self._transforms = TransformListener(self)
-        self._camera = CameraInput(self, self.config, color=False)   # geometric grasps come from depth alone
+        self._camera = CameraInput(self, self.config, color=self._chooser is not None)   # geometric grasps need depth alone
         self._scenes = SceneMemory(self, self.config, self._camera, locate=self._locate)
         self.create_service(PlanGrasp, "plan_grasp", self._on_plan_grasp)
         self.create_timer(1.0, self._report)
@@ -95,6 +120,12 @@ class GraspPlannerNode(StackNode):
         if hasattr(self, "_camera"):
             with self._working:   # a plan under way is finished
                 self._camera.destroy()
+
+    def teardown(self) -> None:
+        """Close the gallery."""
+        if self._gallery is not None:
+            self._gallery.close()
+            self._gallery = None
 
     def _on_plan_grasp(self, request: PlanGrasp.Request, response: PlanGrasp.Response) -> PlanGrasp.Response:
         with self._working:
@@ -113,7 +144,7 @@ class GraspPlannerNode(StackNode):
             raise LookupError(f"the scene has no segment {request.segment_id}; it has {ids or 'none'}")
         frame, segmentation = self._prepare(scene)
         started = time.perf_counter()
-        search = self._planner.search(frame, segmentation, request.segment_id, request.max_grasps or self.config.max_grasps)
+        search = self._search(frame, segmentation, request)
         self._milliseconds = (time.perf_counter() - started) * 1e3
         self._plans += 1
         self._without += not search.grasps
@@ -121,6 +152,12 @@ class GraspPlannerNode(StackNode):
         response.grasps = [message_from_grasp(grasp, header) for grasp in search.grasps]
         self._show(search.grasps, header)
         return search.reason
+
+    def _search(self, frame: RgbdFrame, segmentation: Segmentation, request: PlanGrasp.Request) -> GraspSearch:
+        most = request.max_grasps or self.config.max_grasps
+        if self._chooser is None:
+            return self._planner.search(frame, segmentation, request.segment_id, most)
+        return self._chooser.search(frame, segmentation, request.segment_id, most, request.object_id)
 
     def _prepare(self, scene: Scene) -> tuple[RgbdFrame, Segmentation]:
         """The scene in arrays; the same objects for the same scene, by which the planner knows that nothing changed."""
@@ -149,11 +186,11 @@ class GraspPlannerNode(StackNode):
             return None
 
     def _report(self) -> None:
-        complaint = self._camera.complaint()
+        complaint = self._camera.complaint() or self._without_model
         newest = self._scenes.newest()
         scene = "no scene yet" if newest is None else f"newest scene {stamp_seconds(newest.segments.header.stamp):.3f} s"
-        self.report(WARN if complaint else OK, complaint or scene, planner="geometric", plans=self._plans,
-                    without_grasp=self._without, last_plan_ms=f"{self._milliseconds:.0f}",
+        self.report(WARN if complaint else OK, complaint or scene, planner="geometric" if self._chooser is None else "taught",
+                    plans=self._plans, without_grasp=self._without, last_plan_ms=f"{self._milliseconds:.0f}",
                     images_received=self._camera.frames_received)
 
 
