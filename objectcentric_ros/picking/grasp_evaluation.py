@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -138,11 +138,20 @@ class GraspEvaluation:
             if self.config.picks:
                 state = cell.save()
                 for method, search in searches.items():
-                    cell.restore(state)
-                    result[method]["pick"] = self._trials.attempt(cell, search.grasps[0], 0) if search.grasps else "no grasp"
+                    result[method]["pick"] = self._pick(cell, state, search)
         if pictures is not None:
             _draw(pictures / f"{number:03d}.png", frame, result, searches, taught, truth.T_base_item[0], self.layout)
         return result
+
+    def _pick(self, cell: TrialCell, state: Any, search: GraspSearch) -> str:
+        """Outcome of the first grasp, half a turn on where the arm doesn't reach it."""
+        outcome = "no grasp"
+        for turn in (np.eye(4), np.diag([-1.0, -1.0, 1.0, 1.0])) if search.grasps else ():
+            cell.restore(state)
+            outcome = self._trials.attempt(cell, replace(search.grasps[0], T_base_tcp=search.grasps[0].T_base_tcp @ turn), 0)
+            if outcome != "unreachable":
+                break
+        return outcome
 
     def _segment(self, frame: RgbdFrame, truth: GroundTruth) -> tuple[Segmentation, int | None]:
         """Segments, and which of them is the item; None: none."""
@@ -173,6 +182,16 @@ class GraspEvaluation:
                 return True
         return False
 
+    def _aligned(self, taught: TaughtItem, look: ItemLook, frame: RgbdFrame, segmentation: Segmentation,
+                 segment: int) -> GraspSearch:
+        """The first stored grasp that fits, as GraspChooser takes it."""
+        search = GraspSearch((), "")
+        for point in taught.aligned:
+            search = aligned_search(point, look, frame, segmentation, segment, self.model, self._near, self.config.grasp.aligned)
+            if search.grasps:
+                break
+        return search
+
     def _measure(self, result: dict[str, Any], taught: TaughtItem, look: ItemLook, frame: RgbdFrame, segmentation: Segmentation,
                  segment: int, T_base_item: NDArray[np.float64]) -> dict[str, GraspSearch]:
         mask, config, axis = segmentation.labels == segment, self.config.grasp, taught.teaching.symmetry_axis
@@ -187,8 +206,7 @@ class GraspEvaluation:
                       "error": _error(place, taught.places[point], T_base_item, axis),
                       "centre_error": _error(centre, taught.places[point], T_base_item, axis)}
         searches = {
-            "aligned": aligned_search(taught.aligned, look, frame, segmentation, segment, self.model, self._near,
-                                      config.aligned),
+            "aligned": self._aligned(taught, look, frame, segmentation, segment),
             "straight": straight_search([taught.straight[name]], look, frame, segmentation, segment, self._near,
                                         config.straight),
             "geometric": self._geometric.search(frame, segmentation, segment)}
@@ -198,7 +216,7 @@ class GraspEvaluation:
             result[method] = {"grasps": len(search.grasps), "beside": beside, "reason": search.reason}
         started = time.perf_counter()
         try:
-            pose = find_pose(taught.aligned, look, self.model, config.aligned)
+            pose = find_pose(taught.aligned[0], look, self.model, config.aligned)
             error = invert(T_base_item) @ pose.T_base_item
             cosine = (np.trace(error[:3, :3]) - 1) / 2 if axis is None else axis @ error[:3, :3] @ axis
             result["aligned"] |= {"error": float(np.linalg.norm(error[:3, 3])), "inliers": pose.inliers, "pairs": pose.pairs,

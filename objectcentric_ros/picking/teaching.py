@@ -49,8 +49,8 @@ class GraspTeaching:
     Args:
         grasp: name of the point that is grasped.
         points: places by name (3,) [m, the catalogue item's frame].
-        closing: direction of the fingers at the stored grasp (3,).
-        depth: of the TCP below the point at the stored grasp [m].
+        closings: (C, 3) directions of the fingers at the stored grasps, the preferred one first.
+        depth: of the TCP below the point at the stored grasps [m].
         symmetry_axis: (3,) unit vector, or None.
 
     Raises:
@@ -59,7 +59,7 @@ class GraspTeaching:
 
     grasp: str
     points: Mapping[str, NDArray[np.float64]]
-    closing: NDArray[np.float64]
+    closings: NDArray[np.float64]
     depth: float
     symmetry_axis: NDArray[np.float64] | None = None
 
@@ -82,10 +82,10 @@ def load_teachings(path: Path | None = None) -> dict[str, GraspTeaching]:
 def _teaching(values: dict[str, Any], where: str) -> GraspTeaching:
     try:
         values["points"] = {name: np.asarray(point, dtype=float).reshape(3) for name, point in values["points"].items()}
-        for name in ("closing", "symmetry_axis"):
+        for name, shape in (("closings", (-1, 3)), ("symmetry_axis", (3,))):
             if values.get(name) is not None:
-                direction = np.asarray(values[name], dtype=float).reshape(3)
-                values[name] = direction / np.linalg.norm(direction)
+                directions = np.asarray(values[name], dtype=float).reshape(shape)
+                values[name] = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
         return GraspTeaching(**values)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{where}: {error}") from error
@@ -99,14 +99,14 @@ class TaughtItem:
         thing: the item.
         places: its points by name (3,) [m, its frame].
         straight: grasp points by name, each from one view.
-        aligned: the grasped point with the reference from several views, and the stored grasp.
+        aligned: the grasped point with the reference from several views, one for each stored grasp.
     """
 
     thing: VariantItem
     teaching: GraspTeaching
     places: dict[str, NDArray[np.float64]]
     straight: dict[str, GraspPoint]
-    aligned: GraspPoint
+    aligned: tuple[GraspPoint, ...]
 
 
 def teach(thing: VariantItem, teaching: GraspTeaching, model: DescriptorModel, seed: int, views: int = 8,
@@ -131,9 +131,11 @@ def teach(thing: VariantItem, teaching: GraspTeaching, model: DescriptorModel, s
     with ViewRenderer(thing.base, thing.variant) as renderer:
         reference = reference_points([renderer.view(index, seed + 1) for index in range(views)], model, count,
                                      np.random.default_rng(seed), close)
-    aligned = replace(straight[teaching.grasp], name=f"{teaching.grasp}, aligned", approach="aligned",
-                      T_object_tcp=_stored_grasp(places[teaching.grasp], teaching), keypoints=reference.descriptors,
-                      points=reference.points, keypoint_points=reference.keypoint_points, symmetry_axis=teaching.symmetry_axis)
+    aligned = tuple(
+        replace(straight[teaching.grasp], name=f"{teaching.grasp}, aligned {number}", approach="aligned",
+                T_object_tcp=_stored_grasp(places[teaching.grasp], closing, teaching.depth), keypoints=reference.descriptors,
+                points=reference.points, keypoint_points=reference.keypoint_points, symmetry_axis=teaching.symmetry_axis)
+        for number, closing in enumerate(teaching.closings, 1))
     return TaughtItem(thing, teaching, places, straight, aligned)
 
 
@@ -160,12 +162,12 @@ def _view_of(renderer: ViewRenderer, place: NDArray[np.float64], seed: int) -> O
                      "move it in config/grasp_points.yaml")
 
 
-def _stored_grasp(place: NDArray[np.float64], teaching: GraspTeaching) -> NDArray[np.float64]:
+def _stored_grasp(place: NDArray[np.float64], direction: NDArray[np.float64], depth: float) -> NDArray[np.float64]:
     """T_object_tcp (4, 4): from above, closing along the given direction."""
     down = np.array([0.0, 0.0, -1.0])
-    closing = teaching.closing - (teaching.closing @ down) * down
+    closing = direction - (direction @ down) * down
     closing /= np.linalg.norm(closing)
     T_object_tcp = np.eye(4)
     T_object_tcp[:3, :3] = np.stack([np.cross(closing, down), closing, down], axis=1)
-    T_object_tcp[:3, 3] = place + teaching.depth * down
+    T_object_tcp[:3, 3] = place + depth * down
     return T_object_tcp
