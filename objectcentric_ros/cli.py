@@ -33,6 +33,7 @@ VERBS = {
     "export": "write a trained model in the form that robots run, in 8 bits where that costs no accuracy",
     "benchmark": "compare models on objects that no training saw, and measure what an image costs",
     "inspect": "see on a web page where the descriptors of one image match in another",
+    "capture": "take photographs with masks of one object from the running graph, to train on",
     "record": "record the camera topics into an MCAP bag",
     "replay": "play a bag with /clock",
 }
