@@ -170,14 +170,14 @@ class CameraInput:
         self._heard: dict[str, float | None] = {}
         self.frames_received = 0
         group = MutuallyExclusiveCallbackGroup()
-        self._subscriptions = []
+        # First of the group: an executor takes what is ready in this order, and an image needs the intrinsics of its time.
+        self._subscriptions = [CameraSubscription(node, CameraInfo, config.camera_info_topic, self._on_info, group)]
         for kind, topic, wanted in (("color", config.color_topic, color), ("depth", config.depth_topic, depth)):
             if wanted:
                 self._heard[topic] = None
                 self._subscriptions.append(CameraSubscription(
                     node, Image, topic, lambda image, kind=kind: self._on_image(kind, image), group))
         self._heard[config.camera_info_topic] = None
-        self._subscriptions.append(CameraSubscription(node, CameraInfo, config.camera_info_topic, self._on_info, group))
 
     def destroy(self) -> None:
         """Unsubscribe."""

@@ -364,9 +364,9 @@ def run(node_class: type[StackNode], args: Sequence[str] | None = None, threads:
         node = node_class()
         node.ended = ended
     except ParameterError as error:
-        print(error, file=sys.stderr)
-        rclpy.try_shutdown()
-        return EXIT_BAD_PARAMETER
+        print(error, file=sys.stderr, flush=True)
+        # Fast DDS sometimes waits for ever when a participant is destroyed while it is still being discovered.
+        os._exit(EXIT_BAD_PARAMETER)
     executor = PoolExecutor(threads)
     executor.add_node(node)
     spinner = threading.Thread(target=spin, args=(executor, node), name="executor", daemon=True)
