@@ -30,7 +30,7 @@ EXAMPLES = """examples:
       opencv-doc/usr/share/doc/opencv-doc/examples/data/box_in_scene.png --picture out/box.png
 
 The object must be flat: the truth is a homography, from sparse SIFT matches and RANSAC. The model is trained on the one
-photograph by the recipe `cpu`, as `objectcentric train descriptors` would; --model takes a trained one."""
+photograph by the recipe `photograph`, as `objectcentric train descriptors` would; --model takes a trained one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scene", type=Path, help="photograph of the object somewhere")
     parser.add_argument("--mask", type=Path, metavar="FILE", help="where the object is in the photograph (default: everywhere)")
     parser.add_argument("--model", type=Path, metavar="FILE", help="trained model (default: train one)")
-    parser.add_argument("--steps", type=int, default=400, metavar="N", help="of the training (default 400)")
+    parser.add_argument("--steps", type=int, default=600, metavar="N", help="of the training (default 600)")
     parser.add_argument("--points", type=int, default=400, metavar="N", help="pixels to look for (default 400)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of pixels and training (default 0)")
     parser.add_argument("--work", type=Path, default=Path("out") / "photograph", metavar="FOLDER", help="for the training")
@@ -80,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
     view = ObjectView(photo, mask, default_camera(photo.shape[1], photo.shape[0]), None, None, arguments.photo.stem, "photo")
     H, inliers = photograph.homography(photo, scene)
     source, target = photograph.true_matches(mask, H, scene, arguments.points, arguments.seed)
-    recipe = load_recipe(recipe_file("cpu"), DescriptorRecipe, {
+    recipe = load_recipe(recipe_file("photograph"), DescriptorRecipe, {
         "training.steps": arguments.steps, "training.seed": arguments.seed, "name": arguments.photo.stem})
     path = arguments.model or arguments.work / f"{arguments.photo.stem}-{arguments.steps}-{arguments.seed}.safetensors"
     if not path.exists():
