@@ -109,14 +109,25 @@ def write(recipe: BenchmarkRecipe, results: Sequence[Mapping[str, Any]], folder:
              f"rendered pairs of held-out {recipe.family}, search in the mask", floor)
     plot_pck({name: result["rendered"]["curve"] for name, result in main.items()}, folder / "pck.png",
              f"rendered pairs of held-out {recipe.family}, search in the image", floor)
-    trained = {row["method"]: None for row in rows if row["step_ms"] is not None}
     for name, label in (("auc_masked", "masked AUC"), ("train_peak_mb", "peak memory of a training step [MB]")):
-        series = {method: [(int(row["D"]), float(row[name]), float(row.get(f"{name}_std") or 0.0)) for row in rows
-                           if row["method"] == method and row["D"] and row[name] is not None] for method in trained}
-        series = {method: points for method, points in series.items() if points}
-        if series:
-            plot_against_dimension(series, folder / f"{name}_by_dimension.png", f"{label}, {recipe.family}", label)
+        lines = _lines(rows, name)
+        if lines:
+            plot_against_dimension(lines, folder / f"{name}_by_dimension.png", f"{label}, {recipe.family}", label,
+                                   logarithmic=name == "train_peak_mb")
     return rows
+
+
+def _lines(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, list[tuple[int, float, float]]]:
+    """(D, mean, deviation) of each trained method; of each N where a method has several."""
+    trained = [row for row in rows if row["step_ms"] is not None and row["D"] and row[name] is not None]
+    numbers: dict[str, set[Any]] = {}
+    for row in trained:
+        numbers.setdefault(row["method"], set()).add(row["N"])
+    lines: dict[str, list[tuple[int, float, float]]] = {}
+    for row in trained:
+        method = row["method"] if len(numbers[row["method"]]) == 1 else f"{row['method']}, N {row['N']}"
+        lines.setdefault(method, []).append((int(row["D"]), float(row[name]), float(row.get(f"{name}_std") or 0.0)))
+    return lines
 
 
 def _whole(value: float | None) -> str:

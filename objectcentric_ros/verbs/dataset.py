@@ -24,11 +24,13 @@ from objectcentric_ros.verbs.subcommands import add_subcommands, run_subcommand
 EXAMPLES = """examples:
   objectcentric dataset views caps
   objectcentric dataset views mixed --split all --views 20 --output out/views
+  objectcentric dataset pairs shipped_caps
 
-objectcentric dataset views --help has more."""
+objectcentric dataset views --help, and so on, have more."""
 
 DATASETS = {
     "views": "views of single objects with mask, depth and pose, for descriptors",
+    "pairs": "a picture of training pairs of a recipe with their matches drawn (paper A, figure 1)",
 }
 
 

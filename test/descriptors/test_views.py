@@ -88,3 +88,15 @@ def test_names_stay_in_the_folder(views: list[ObjectView], tmp_path: Path, name:
     import dataclasses
     with pytest.raises(ValueError, match="can't be a file's name"):
         write_view(tmp_path, dataclasses.replace(views[0], name=name))
+
+
+def test_pairs_of_a_folder_are_drawn(views: list[ObjectView], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("timm")
+    from objectcentric_ros import cli
+
+    for view in views:
+        write_view(tmp_path / "photos", view)
+    command = ["dataset", "pairs", "quick", "--count", "3", "--output", str(tmp_path / "pairs.png")]
+    assert cli.main([*command, "--set", f"data.folder={tmp_path / 'photos'}"]) == 0
+    assert cv2.imread(str(tmp_path / "pairs.png")).shape == (2 * (128 + 12), 2 * (2 * 128 + 8 + 12), 3)
+    assert cli.main(command) == 2 and "names no views" in capsys.readouterr().err

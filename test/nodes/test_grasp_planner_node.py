@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,9 +81,18 @@ def graph() -> Iterator[tuple[NodeBench, BenchCamera, GraspPlannerNode]]:
 def show(graph: tuple[NodeBench, BenchCamera, GraspPlannerNode], extra: int = 0) -> Header:
     """A scene that the node remembers; its header."""
     bench, camera, node = graph
-    before = node._camera.frames_received
-    header = camera.look()
-    bench.wait_for(lambda: node._camera.frames_received > before, "the image")
+
+    def arrived(wanted: Header) -> bool:
+        messages = node._camera.at(stamp_nanoseconds(wanted.stamp))
+        return messages is not None and messages.stamp_ns == stamp_nanoseconds(wanted.stamp)
+
+    for _ in range(20):     # best effort: an image may get lost
+        header = camera.look()
+        deadline = time.monotonic() + 1.0
+        while not arrived(header) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if arrived(header):
+            break
     camera.segment(header, block_segmentation(extra))
     bench.wait_for(lambda: node._scenes.newest() and stamp_nanoseconds(node._scenes.newest().segments.header.stamp)
                    == stamp_nanoseconds(header.stamp), "the scene")
