@@ -107,7 +107,7 @@ def pick_until(robot: PickClient, item: str, phase: str, act: Callable[[], None]
                 began.append(time.monotonic())
                 act()
 
-    result = robot.pick(item, TRAY, on_phase=on_phase)
+    result = robot.pick(item, TRAY, timeout=80.0, on_phase=on_phase)
     assert began, f"the pick never came to {phase}: {result.outcome.label}: {result.message}"
     return result, time.monotonic() - began[0]
 
