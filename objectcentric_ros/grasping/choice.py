@@ -76,17 +76,17 @@ class GraspChooser:
     Args:
         layout: the cell.
         geometric: the fallback.
-        model: describes images; None: only the geometric planner is asked.
+        models: describe images; an object's grasp points are of one of them. None at all: only the geometric planner is asked.
         points: grasp points of an object by its id, such as Gallery.grasp_points; an error leaves the geometric grasp.
         config: settings.
         geometric_config: hand fit of the taught grasps.
     """
 
-    def __init__(self, layout: CellLayout, geometric: GeometricPlanner, model: DescriptorModel | None = None,
+    def __init__(self, layout: CellLayout, geometric: GeometricPlanner, models: Sequence[DescriptorModel] = (),
                  points: Callable[[str], Sequence[GraspPoint]] | None = None, config: ChoiceConfig | None = None,
                  geometric_config: GeometricGraspConfig | None = None) -> None:
         self.config = config or ChoiceConfig()
-        self._geometric, self._model, self._points = geometric, model, points
+        self._geometric, self._models, self._points = geometric, tuple(models), points
         self._near = PointGraspPlanner(layout, geometric_config or GeometricGraspConfig(), self.config.near)
 
     def search(self, frame: RgbdFrame, segmentation: Segmentation, segment_id: int, max_grasps: int = 10,
@@ -108,47 +108,45 @@ class GraspChooser:
             UnknownSegment: no pixel has this label.
             ValueError: the label image is not of the frame's size.
         """
-        points, why_not = self._points_of(object_id)
+        model, points, why_not = self._points_of(object_id)
         results: list[tuple[str, GraspSearch]] = []
         look = None
-        if points and np.any(segmentation.labels == segment_id):
-            assert self._model is not None
+        if model is not None and np.any(segmentation.labels == segment_id):
             try:
-                look = look_at(frame, segmentation.labels, segment_id, self._model, self.config.close)
+                look = look_at(frame, segmentation.labels, segment_id, model, self.config.close)
             except ValueError as error:
                 why_not = str(error)
         for method in self.config.methods:
             if method == "geometric":
                 results.append((method, self._geometric.search(frame, segmentation, segment_id, max_grasps)))
-            elif look is not None:
-                results.append((method, self._taught(method, points, look, frame, segmentation, segment_id)))
+            elif model is not None and look is not None:
+                results.append((method, self._taught(method, model, points, look, frame, segmentation, segment_id)))
         return _joined(results, why_not, max_grasps)
 
-    def _points_of(self, object_id: str) -> tuple[list[GraspPoint], str]:
-        """Points of this object and model, or a sentence why there are none."""
-        if self._model is None or self._points is None:
-            return [], "there is no descriptor model"
+    def _points_of(self, object_id: str) -> tuple[DescriptorModel | None, list[GraspPoint], str]:
+        """The first model that this object was taught with and its points, or a sentence why there are none."""
+        if not self._models or self._points is None:
+            return None, [], "there is no descriptor model"
         if not object_id:
-            return [], "it isn't known what the item is"
+            return None, [], "it isn't known what the item is"
         try:
             every = list(self._points(object_id))
         except (LookupError, GalleryError) as error:
-            return [], str(error)
-        own = [point for point in every if point.encoder_key == self._model.key]
-        if own:
-            return own, ""
-        return [], (f"the grasp points of {object_id} are of other models: teach them anew" if every
+            return None, [], str(error)
+        for model in self._models:
+            if own := [point for point in every if point.encoder_key == model.key]:
+                return model, own, ""
+        return None, [], (f"the grasp points of {object_id} are of other models: teach them anew" if every
                     else f"{object_id} has no grasp points")
 
-    def _taught(self, method: str, points: list[GraspPoint], look: ItemLook, frame: RgbdFrame, segmentation: Segmentation,
-                segment_id: int) -> GraspSearch:
-        assert self._model is not None
+    def _taught(self, method: str, model: DescriptorModel, points: list[GraspPoint], look: ItemLook, frame: RgbdFrame,
+                segmentation: Segmentation, segment_id: int) -> GraspSearch:
         if method == "straight":
             return straight_search(points, look, frame, segmentation, segment_id, self._near, self.config.straight)
         reasons = []
         for point in points:
             if point.approach == "aligned":
-                search = aligned_search(point, look, frame, segmentation, segment_id, self._model, self._near,
+                search = aligned_search(point, look, frame, segmentation, segment_id, model, self._near,
                                         self.config.aligned)
                 if search.grasps:
                     return search

@@ -93,7 +93,7 @@ def run_demo(options: DemoOptions, narrator: Narrator) -> dict[str, Any]:
     tray = _tray(catalogue, wanted, options.clutter, options.seed)
     seconds: dict[str, float] = {}
     settings: dict[str, Any] = {"simulation.items": [item.id for item in tray], "simulation.seed": options.seed}
-    for node in ("gallery", "identification"):
+    for node in ("gallery", "identification", "grasp_planner"):
         settings |= {f"{node}.gallery_url": options.gallery_url, f"{node}.gallery_data_dir": options.gallery_data_dir}
     narrator.step("bringing up the graph")
     began = time.monotonic()

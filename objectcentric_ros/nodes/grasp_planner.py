@@ -15,7 +15,7 @@
 
 """The grasp planner node: a segment of a remembered scene in, ranked grasps out.
 
-With a descriptor model, an object whose grasp points the gallery has is grasped where it was taught: aligned, else straight. The
+With descriptor models, an object whose grasp points the gallery has is grasped where it was taught: aligned, else straight. The
 geometric grasp stays the fallback, and the answer's message says which method was taken and why.
 """
 
@@ -72,8 +72,9 @@ class GraspPlannerConfig(GalleryAddress, CameraConfig):
                                          maximum=5.0)
     cell_file: str = parameter("", "YAML file of the cell's layout; empty = config/cell.yaml of the package")
     geometric: GeometricGraspConfig = field(default_factory=GeometricGraspConfig)
-    descriptor_model: str = parameter("", "exported descriptor model, its name in models/ or a path, for the grasp points that"
-                                          " the gallery has of an object; empty = geometric grasps only")
+    descriptor_models: tuple[str, ...] = parameter(
+        (), "exported descriptor models, names in models/ or paths, for the grasp points that the gallery has of an object;"
+            " none = geometric grasps only")
     descriptor_threads: int = parameter(2, "CPU threads of a description", minimum=1, maximum=64)
     taught: ChoiceConfig = field(default_factory=ChoiceConfig)
 
@@ -85,21 +86,22 @@ class GraspPlannerNode(StackNode):
     Config = GraspPlannerConfig
 
     def setup(self) -> None:
-        """Load the layout and the planner, with a descriptor model the gallery, too."""
+        """Load the layout and the planner, with descriptor models the gallery, too."""
         self._gallery: Gallery | None = None
         self._layout = CellLayout.load(Path(self.config.cell_file) if self.config.cell_file else None)
         self._planner = GeometricGraspPlanner(self._layout, self.config.geometric)
         self._chooser: GraspChooser | None = None
         self._without_model = ""
-        if self.config.descriptor_model:
+        models = []
+        for name in filter(None, self.config.descriptor_models):
             try:
-                model = load_model(self.config.descriptor_model, threads=self.config.descriptor_threads)
+                models.append(load_model(name, threads=self.config.descriptor_threads))
             except ModelMissing as error:     # the geometric grasp stays
                 self._without_model = str(error)
-                self.get_logger().warning(f"geometric grasps only: {error}")
-        if self.config.descriptor_model and not self._without_model:
+                self.get_logger().warning(f"no taught grasps by this model: {error}")
+        if models:
             self._gallery = self.config.open()
-            self._chooser = GraspChooser(self._layout, self._planner, model, self._gallery.grasp_points, self.config.taught,
+            self._chooser = GraspChooser(self._layout, self._planner, models, self._gallery.grasp_points, self.config.taught,
                                          self.config.geometric)
         self._markers = self.create_publisher(MarkerArray, "grasps", LATCHED_QOS)
 

@@ -159,7 +159,7 @@ def measure_latency(options: LatencyOptions, folder: Path, progress: Callable[[s
     progress("filling a gallery of its own")
     queries = _fill_gallery(folder, names, options)
     settings: dict[str, Any] = {"simulation.seed": options.seed}
-    settings |= {f"{node}.gallery_data_dir": str(folder) for node in ("gallery", "identification")}
+    settings |= {f"{node}.gallery_data_dir": str(folder) for node in ("gallery", "identification", "grasp_planner")}
     progress("bringing up the graph")
     with Bringup("pick", settings=settings) as graph:
         graph.wait_until_active(START_TIMEOUT)

@@ -30,6 +30,7 @@ import numpy as np
 
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.geometry.layout import CellLayout
+from objectcentric_ros.grasping.choice import GraspChooser
 from objectcentric_ros.grasping.geometric import GeometricGraspPlanner
 from objectcentric_ros.identification.encoder import make_encoder
 from objectcentric_ros.identification.identifier import Identifier
@@ -78,7 +79,7 @@ class PickEvaluation:
         self._libraries = Libraries(
             layout=self.layout, segmenter=self._segmenter,
             identifier=Identifier(make_encoder("efficientnet_lite0"), self._gallery), gallery=self._gallery,
-            grasps=GeometricGraspPlanner(self.layout),
+            grasps=GraspChooser(self.layout, GeometricGraspPlanner(self.layout), points=self._gallery.grasp_points),
             executor=lambda arm, gripper: GraspExecutor(planner, arm, gripper, self.layout))
         self.perception: list[float] = []
         self.planning: list[float] = []

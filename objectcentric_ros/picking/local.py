@@ -30,8 +30,8 @@ from objectcentric_ros.gallery.records import PickRecord
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout
+from objectcentric_ros.grasping.choice import GraspChooser
 from objectcentric_ros.grasping.drawing import draw_grasp
-from objectcentric_ros.grasping.geometric import GeometricGraspPlanner
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.identification.assignment import one_to_one
 from objectcentric_ros.identification.crop import crop_segment
@@ -58,7 +58,7 @@ class Libraries:
     segmenter: Segmenter
     identifier: Identifier
     gallery: Gallery
-    grasps: GeometricGraspPlanner
+    grasps: GraspChooser
     executor: Callable[[SimulatedArm, SimulatedGripper], GraspExecutor]
 
 
@@ -158,7 +158,7 @@ class LocalPorts:
         abort.check()
         frame, segmentation = self._frames[view.stamp_ns]
         started = time.perf_counter()
-        search = self._lib.grasps.search(frame, segmentation, segment_id)
+        search = self._lib.grasps.search(frame, segmentation, segment_id, object_id=object_id)
         self.planning_seconds.append(time.perf_counter() - started)
         return list(search.grasps), search.reason
 

@@ -254,7 +254,7 @@ def choose(layout, aligned):
                 raise KeyError(f"no object {name}")
             return points
 
-        chooser = GraspChooser(layout, geometric, model or ColourModel(), stored, ChoiceConfig(methods))
+        chooser = GraspChooser(layout, geometric, [model or ColourModel()], stored, ChoiceConfig(methods))
         return chooser.search(frame, segmentation, segment, 10, object_id)
 
     return run
@@ -295,7 +295,7 @@ def test_a_segment_is_described_once_for_all_methods(layout, aligned):
             return super().describe(color)
 
     frame, segmentation, _ = scene(layout)
-    GraspChooser(layout, GeometricGraspPlanner(layout), Counting(), lambda name: [aligned]).search(
+    GraspChooser(layout, GeometricGraspPlanner(layout), [Counting()], lambda name: [aligned]).search(
         frame, segmentation, 1, object_id="block")
     assert Counting.calls == 1
 

@@ -50,7 +50,7 @@ pytestmark = pytest.mark.timeout(300)
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bringup]:
     data = str(tmp_path_factory.mktemp("gallery"))
     settings = {"simulation.items": list(TRAY), "simulation.seed": SEED,
-                **{f"{node}.gallery_data_dir": data for node in ("gallery", "identification")}}
+                **{f"{node}.gallery_data_dir": data for node in ("gallery", "identification", "grasp_planner")}}
     with Bringup("pick", settings=settings) as graph:
         graph.wait_until_active(120)
         catalogue, segmenter = Catalogue.load(), make_segmenter("rgbd", CellLayout.load())

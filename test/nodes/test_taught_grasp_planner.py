@@ -67,7 +67,7 @@ def test_with_a_descriptor_model_the_answer_says_why_the_grasp_is_geometric(monk
     bench = NodeBench()
     try:
         camera = BenchCamera(bench)
-        node = bench.add(GraspPlannerNode, descriptor_model="descriptors_caps")
+        node = bench.add(GraspPlannerNode, descriptor_models=("descriptors_caps",))
         camera.connect(node)
         header = show((bench, camera, node))
         for object_id, words in (("", "isn't known what"), ("cup", "has no cup"), ("cap", "of other models")):
@@ -84,7 +84,7 @@ def test_without_the_model_that_was_asked_for_grasps_are_geometric(monkeypatch: 
     bench = NodeBench()
     try:
         camera = BenchCamera(bench)
-        node = bench.add(GraspPlannerNode, descriptor_model="no_such_model")
+        node = bench.add(GraspPlannerNode, descriptor_models=("no_such_model",))
         camera.connect(node)
         header = show((bench, camera, node))
         assert plan(bench, stamp=header.stamp, segment_id=1, object_id="cap").message == "2 grasps"
