@@ -41,14 +41,14 @@ def add_subcommands(parser: argparse.ArgumentParser, verb: str, texts: Mapping[s
 
     Args:
         parser: of the verb.
-        verb: its name; sub-command x is the module objectcentric_ros.verbs.<verb>_x.
+        verb: its name; sub-command x-y is the module objectcentric_ros.verbs.<verb>_x_y.
         texts: what each sub-command does.
     """
     commands = parser.add_subparsers(required=True, metavar="|".join(texts), parser_class=_OnDemand)
     for name, text in texts.items():
         command = commands.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=argparse.RawDescriptionHelpFormatter)
-        command.set_defaults(subcommand_module=f"objectcentric_ros.verbs.{verb}_{name}")
+        command.set_defaults(subcommand_module=f"objectcentric_ros.verbs.{verb}_{name.replace('-', '_')}")
 
 
 def run_subcommand(arguments: argparse.Namespace) -> int:
