@@ -176,7 +176,7 @@ def check_vectors(vectors: NDArray[np.float32], what: str) -> None:
 
 
 def embed_manifest(manifest: Manifest, encoder: Encoder, text_encoder: TextEncoder | None = None, cache: Path | None = None,
-                   progress: Progress | None = None) -> EmbeddedSet:
+                   progress: Progress | None = None, quarter_turns: int = 1) -> EmbeddedSet:
     """Encode every image of a manifest, and every title where there is a text encoder.
 
     Args:
@@ -186,11 +186,17 @@ def embed_manifest(manifest: Manifest, encoder: Encoder, text_encoder: TextEncod
         cache: folder of finished sets; what was encoded there before, by the same weights from the same files, isn't again.
             A run that was killed goes on after its last part of 1024 rows.
         progress: told after every batch.
+        quarter_turns: in-plane orientations (1, 2 or 4) in which every picture of a reference is encoded, one row each, as the
+            identifier does it.
 
     Raises:
+        ValueError: other quarter_turns.
         EmbeddingError: the text encoder is of another space, an image can't be read, or an encoder gave a bad vector.
     """
-    rows = [row for row in manifest.rows if row.source != "text" or text_encoder is not None]
+    if quarter_turns not in (1, 2, 4):
+        raise ValueError(f"quarter_turns must be 1, 2 or 4, got {quarter_turns}")
+    rows = [(row, turn) for row in manifest.rows if row.source != "text" or text_encoder is not None
+            for turn in range(0, 4, 4 if row.source in ("query", "text") else 4 // quarter_turns)]
     key = encoder.key
     if text_encoder is not None:
         image_key = getattr(text_encoder, "image_key", encoder.key)
@@ -198,7 +204,7 @@ def embed_manifest(manifest: Manifest, encoder: Encoder, text_encoder: TextEncod
             raise EmbeddingError(f"text encoder {text_encoder.key} speaks the space of {image_key} ({text_encoder.dimension} "
                                  f"numbers), not that of {encoder.key} ({encoder.dimension})")
         key = f"{encoder.key}+{text_encoder.key}"
-    name = hashlib.sha256(f"{_VERSION} {key} {manifest_hash(manifest)}".encode()).hexdigest()[:24]
+    name = hashlib.sha256(f"{_VERSION} {key} {quarter_turns} {manifest_hash(manifest)}".encode()).hexdigest()[:24]
     if cache is not None and (cache / f"{name}.npz").is_file():
         return EmbeddedSet.load(cache / f"{name}.npz")
     parts = cache / f"{name}.parts" if cache is not None else None
@@ -213,9 +219,10 @@ def embed_manifest(manifest: Manifest, encoder: Encoder, text_encoder: TextEncod
         vectors[start:stop] = _part(manifest.root, rows[start:stop], encoder, text_encoder,
                                     parts / f"{start}.npy" if parts else None, partial(_after, start, report))
     result = EmbeddedSet(
-        np.array([row.object_id for row in rows], dtype=np.str_), np.array([SOURCES.index(row.source) for row in rows], np.int8),
-        vectors, np.array([row.split for row in rows], dtype=np.str_),
-        np.array([row.text[:_TITLE] if row.source == "text" else row.path for row in rows], dtype=np.str_), key)
+        np.array([row.object_id for row, _ in rows], dtype=np.str_),
+        np.array([SOURCES.index(row.source) for row, _ in rows], np.int8), vectors,
+        np.array([row.split for row, _ in rows], dtype=np.str_),
+        np.array([row.text[:_TITLE] if row.source == "text" else row.path for row, _ in rows], dtype=np.str_), key)
     if cache is not None and parts is not None:
         result.save(cache / f"{name}.npz")
         shutil.rmtree(parts, ignore_errors=True)
@@ -246,23 +253,24 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _part(root: Path, rows: Sequence[ManifestRow], encoder: Encoder, text_encoder: TextEncoder | None, kept: Path | None,
-          progress: Callable[[int], None]) -> NDArray[np.float32]:
-    """Vectors of some rows, read from the file of a run before if it is there."""
+def _part(root: Path, rows: Sequence[tuple[ManifestRow, int]], encoder: Encoder, text_encoder: TextEncoder | None,
+          kept: Path | None, progress: Callable[[int], None]) -> NDArray[np.float32]:
+    """Vectors of some rows with their quarter turns, read from the file of a run before if it is there."""
     if kept is not None and kept.is_file():
         vectors: NDArray[np.float32] = np.load(kept, allow_pickle=False)
         progress(len(rows))
         return vectors
     vectors = np.empty((len(rows), encoder.dimension), np.float32)
-    images = [index for index, row in enumerate(rows) if row.source != "text"]
-    texts = [index for index, row in enumerate(rows) if row.source == "text"]
+    images = [index for index, (row, _) in enumerate(rows) if row.source != "text"]
+    texts = [index for index, (row, _) in enumerate(rows) if row.source == "text"]
     done = 0
     for batch in (images[start:start + _BATCH] for start in range(0, len(images), _BATCH)):
-        vectors[batch] = encoder.encode([read_image(root / rows[index].path) for index in batch])
+        vectors[batch] = encoder.encode([np.ascontiguousarray(np.rot90(read_image(root / rows[index][0].path), rows[index][1]))
+                                         for index in batch])
         done += len(batch)
         progress(done)
     if texts and text_encoder is not None:
-        vectors[texts] = text_encoder.encode([rows[index].text for index in texts])
+        vectors[texts] = text_encoder.encode([rows[index][0].text for index in texts])
         progress(len(rows))
     check_vectors(vectors, f"encoder {encoder.key}" + (f" with {text_encoder.key}" if text_encoder is not None else ""))
     if kept is not None:
@@ -271,6 +279,38 @@ def _part(root: Path, rows: Sequence[ManifestRow], encoder: Encoder, text_encode
             np.save(file, vectors)
         os.replace(file.name, kept)
     return vectors
+
+
+class ReferenceDistances:
+    """Distances of queries to the references of some objects, asked for many times.
+
+    Args:
+        objects: C ids; one that has no reference gets NaN.
+        references: rows of references; its queries and other objects' rows are left out.
+    """
+
+    def __init__(self, objects: Sequence[str], references: EmbeddedSet) -> None:
+        self._ids, self._column_of = np.unique(np.asarray(list(objects), dtype=np.str_), return_inverse=True)
+        source_of = np.array([REFERENCE_SOURCES.index(source) if source in REFERENCE_SOURCES else -1 for source in SOURCES])
+        sources = source_of[references.sources]
+        rows = np.flatnonzero((sources >= 0) & np.isin(references.object_ids, self._ids))
+        groups = np.searchsorted(self._ids, references.object_ids[rows]) * len(REFERENCE_SOURCES) + sources[rows]
+        order = np.argsort(groups, kind="stable")
+        self._present, self._starts = np.unique(groups[order], return_index=True)
+        self._vectors = references.vectors[rows[order]]
+
+    def __call__(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Distances of (Q, D) queries: (Q, C, 4) float32; see min_distances."""
+        check_vectors(queries, "queries")
+        if queries.shape[1] != self._vectors.shape[1]:
+            raise EmbeddingError(f"queries have {queries.shape[1]} numbers, references {self._vectors.shape[1]}: another encoder")
+        result = np.full((len(queries), len(self._ids), len(REFERENCE_SOURCES)), np.nan, np.float32)
+        flat = result.reshape(len(queries), -1)
+        for start in range(0, len(queries) if len(self._starts) else 0, _QUERY_CHUNK):
+            similarity = queries[start:start + _QUERY_CHUNK] @ self._vectors.T
+            nearest = np.maximum.reduceat(similarity, self._starts, axis=1)
+            flat[start:start + _QUERY_CHUNK, self._present] = np.clip(1.0 - nearest, 0.0, 2.0)
+        return result[:, self._column_of]
 
 
 def min_distances(queries: NDArray[np.float32], objects: Sequence[str], references: EmbeddedSet) -> NDArray[np.float32]:
@@ -288,21 +328,4 @@ def min_distances(queries: NDArray[np.float32], objects: Sequence[str], referenc
     Raises:
         EmbeddingError: queries that are not (Q, D), not finite or not of length 1.
     """
-    check_vectors(queries, "queries")
-    if queries.shape[1] != references.dimension:
-        raise EmbeddingError(f"queries have {queries.shape[1]} numbers, references {references.dimension}: another encoder")
-    ids, column_of = np.unique(np.asarray(list(objects), dtype=np.str_), return_inverse=True)
-    result = np.full((len(queries), len(ids), len(REFERENCE_SOURCES)), np.nan, np.float32)
-    source_of = np.array([REFERENCE_SOURCES.index(source) if source in REFERENCE_SOURCES else -1 for source in SOURCES])
-    sources = source_of[references.sources]
-    rows = np.flatnonzero((sources >= 0) & np.isin(references.object_ids, ids))
-    if len(rows) and len(queries):
-        groups = np.searchsorted(ids, references.object_ids[rows]) * len(REFERENCE_SOURCES) + sources[rows]
-        order = np.argsort(groups, kind="stable")
-        present, starts = np.unique(groups[order], return_index=True)
-        vectors = references.vectors[rows[order]].T
-        flat = result.reshape(len(queries), -1)
-        for start in range(0, len(queries), _QUERY_CHUNK):
-            nearest = np.maximum.reduceat(queries[start:start + _QUERY_CHUNK] @ vectors, starts, axis=1)
-            flat[start:start + _QUERY_CHUNK, present] = np.clip(1.0 - nearest, 0.0, 2.0)
-    return result[:, column_of]
+    return ReferenceDistances(objects, references)(queries)

@@ -229,3 +229,23 @@ def test_a_picture_that_cannot_be_read_and_an_encoder_gone_mad_are_refused(datas
     (tmp_path / "blue_tray.png").write_bytes(b"no picture")
     with pytest.raises(EmbeddingError, match="blue_tray"):
         embed_manifest(dataset, MeanColour())
+
+
+def test_references_are_embedded_in_quarter_turns_and_queries_are_not(tmp_path: Path) -> None:
+    class TopLeft(MeanColour):
+        def encode(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+            return super().encode([image[:4, :4] for image in images])
+
+    corners = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 0]]], np.uint8)
+    image = corners.repeat(4, axis=0).repeat(4, axis=1)
+    for name, turn in (("upright", 0), ("turned", 1)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.rot90(image, turn))
+    manifest = Manifest(tmp_path, (ManifestRow("a", "query", "turned.png"), ManifestRow("a", "tray", "upright.png")))
+    least = {}
+    for turns in (1, 2, 4):
+        embedded = embed_manifest(manifest, TopLeft(), cache=tmp_path / "cache", quarter_turns=turns)
+        assert len(embedded) == 1 + turns
+        least[turns] = min_distances(embedded.select(sources=["query"]).vectors, ["a"], embedded)[0, 0, 0]
+    assert least[1] > 0.05 and least[2] > 0.05 and least[4] == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match="quarter_turns"):
+        embed_manifest(manifest, TopLeft(), quarter_turns=3)
