@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -44,6 +43,7 @@ from objectcentric_ros.nodes.conversions import (  # noqa: E402
     segments_from_segmentation,
     stamp_from_nanoseconds,
 )
+from objectcentric_ros.nodes.newest_frame import NewestFrameWorker  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
 from objectcentric_ros.nodes.stack_node import ERROR, OK, WARN, StackNode, run  # noqa: E402
 from objectcentric_ros.nodes.transforms import TransformListener  # noqa: E402
@@ -80,49 +80,28 @@ class SegmentationNode(StackNode):
         """Subscribe and begin to segment."""
         self._segmented = self._refused = 0
         self._milliseconds: deque[float] = deque(maxlen=50)
-        self._arrived = threading.Condition()
-        self._newest: CameraMessages | None = None
-        self._paused = False
         self._transforms = TransformListener(self)
-        self._camera = CameraInput(self, self.config, on_frame=self._on_frame)
-        self._worker = threading.Thread(target=self._run, name="segmenter", daemon=True)
-        self._worker.start()
+        worker = NewestFrameWorker[CameraMessages]("segmenter", self._try, lambda: self.config.max_rate,
+                                                   idle=self._report_silence, idle_period=COMPLAINT_PERIOD)
+        self._camera = CameraInput(self, self.config, on_frame=worker.offer)
+        self._worker = worker
+        worker.start()
 
     def pause(self) -> None:
         """End the worker."""
         if not hasattr(self, "_worker"):
             return
-        with self._arrived:
-            self._paused = True
-            self._arrived.notify_all()
-        self._worker.join(timeout=5.0)
+        self._worker.stop()
         self._camera.destroy()
 
-    def _on_frame(self, messages: CameraMessages) -> None:
-        with self._arrived:
-            self._newest = messages
-            self._arrived.notify_all()
-
-    def _run(self) -> None:
-        earliest = 0.0
-        while True:
-            with self._arrived:
-                self._arrived.wait_for(lambda: self._paused, timeout=earliest - time.monotonic())
-                self._arrived.wait_for(lambda: self._paused or self._newest is not None, timeout=COMPLAINT_PERIOD)
-                if self._paused:
-                    return
-                messages, self._newest = self._newest, None
-            if messages is None:
-                self._report_silence()
-                continue
-            earliest = time.monotonic() + 1.0 / self.config.max_rate
-            try:
-                self._segment(messages)
-            except Exception as error:   # the next image may be better, whatever was wrong with this one
-                self._refused += 1
-                sentence = str(error) if isinstance(error, (ValueError, LookupError)) else f"{type(error).__name__}: {error}"
-                self.get_logger().error(f"image not segmented: {sentence}", throttle_duration_sec=5.0)
-                self.report(ERROR, sentence, **self._figures())
+    def _try(self, messages: CameraMessages) -> None:
+        try:
+            self._segment(messages)
+        except Exception as error:   # the next image may be better, whatever was wrong with this one
+            self._refused += 1
+            sentence = str(error) if isinstance(error, (ValueError, LookupError)) else f"{type(error).__name__}: {error}"
+            self.get_logger().error(f"image not segmented: {sentence}", throttle_duration_sec=5.0)
+            self.report(ERROR, sentence, **self._figures())
 
     def _segment(self, messages: CameraMessages) -> None:
         started = time.perf_counter()
