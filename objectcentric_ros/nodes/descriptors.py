@@ -52,8 +52,9 @@ from objectcentric_ros.nodes.conversions import (  # noqa: E402
     stamp_from_nanoseconds,
 )
 from objectcentric_ros.nodes.gallery import GalleryAddress  # noqa: E402
+from objectcentric_ros.nodes.newest_frame import NewestFrameWorker  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
-from objectcentric_ros.nodes.service_answers import answer  # noqa: E402
+from objectcentric_ros.nodes.service_answers import CountedAnswers  # noqa: E402
 from objectcentric_ros.nodes.stack_node import ERROR, OK, WARN, StackNode, run  # noqa: E402
 from objectcentric_ros.nodes.transforms import TransformListener  # noqa: E402
 
@@ -115,36 +116,31 @@ class DescriptorsNode(StackNode):
 
     def start(self) -> None:
         """Subscribe and offer the service."""
-        self._queries = self._refused = self._painted = 0
+        self._answers = CountedAnswers(self, self._report)
+        self._painted = 0
         self._last_click = "none yet"
         self._milliseconds: dict[str, deque[float]] = {}
         self._working = threading.Lock()
         self._described: _Described | None = None
         self._searched: NDArray[np.float32] | None = None
         self._basis: PcaBasis | None = None if self._model is None else self._model.basis
-        self._arrived = threading.Condition()
-        self._newest: CameraMessages | None = None
-        self._paused = False
         self._camera: CameraInput | None = None
-        self._worker: threading.Thread | None = None
+        self._worker: NewestFrameWorker[CameraMessages] | None = None
         self.create_service(QueryDescriptor, "query_descriptor", self._on_query)
         self.create_timer(1.0, self._report)
         self._report()
         if self._model is None:
             return    # nothing to do with images
         self._transforms = TransformListener(self)
-        self._camera = CameraInput(self, self.config, depth=False, on_frame=self._on_frame)
+        self._worker = NewestFrameWorker("painter", self._try, lambda: self.config.max_rate)
+        self._camera = CameraInput(self, self.config, depth=False, on_frame=self._worker.offer)
         self.create_subscription(PointStamped, CLICKED_TOPIC, self._on_click, 5, callback_group=MutuallyExclusiveCallbackGroup())
-        self._worker = threading.Thread(target=self._run, name="painter", daemon=True)
         self._worker.start()
 
     def pause(self) -> None:
         """End the worker."""
         if getattr(self, "_worker", None) is not None:
-            with self._arrived:
-                self._paused = True
-                self._arrived.notify_all()
-            self._worker.join(timeout=5.0)
+            self._worker.stop()
         if getattr(self, "_camera", None) is not None:
             with self._working:    # a query under way is finished
                 self._camera.destroy()
@@ -160,13 +156,7 @@ class DescriptorsNode(StackNode):
     # -- the service ----------------------------------------------------------------------------------------------------
 
     def _on_query(self, request: QueryDescriptor.Request, response: QueryDescriptor.Response) -> QueryDescriptor.Response:
-        answer(self, response, lambda: self._query(request, response))
-        self._queries += 1
-        if not response.success:
-            self._refused += 1
-            self.get_logger().info(f"refused: {response.message}")
-        self._report()
-        return response
+        return self._answers.answer(response, lambda: self._query(request, response))
 
     def _query(self, request: QueryDescriptor.Request, response: QueryDescriptor.Response) -> str:
         model = self._open_model
@@ -235,7 +225,8 @@ class DescriptorsNode(StackNode):
                 described.messages.stamp_ns))
             self._searched = described.prepared.image.at([pixel])[0]
             self._last_click = f"pixel ({pixel[0]:.1f}, {pixel[1]:.1f})"
-            self._on_frame(described.messages)    # show it at once, also when the camera stands still
+            if self._worker is not None:
+                self._worker.offer(described.messages)    # show it at once, also when the camera stands still
         except Exception as error:   # the next click may be better, whatever was wrong with this one
             sentence = str(error) if isinstance(error, (ValueError, LookupError)) else f"{type(error).__name__}: {error}"
             self._last_click = f"refused: {sentence}"
@@ -246,28 +237,13 @@ class DescriptorsNode(StackNode):
         return lambda target, source: self._transforms.lookup(target, source, stamp_from_nanoseconds(stamp_ns),
                                                               timeout=self.config.transform_timeout)
 
-    def _on_frame(self, messages: CameraMessages) -> None:
-        with self._arrived:
-            self._newest = messages
-            self._arrived.notify_all()
-
-    def _run(self) -> None:
-        earliest = 0.0
-        while True:
-            with self._arrived:
-                self._arrived.wait_for(lambda: self._paused, timeout=earliest - time.monotonic())
-                self._arrived.wait_for(lambda: self._paused or self._newest is not None)
-                if self._paused:
-                    return
-                messages, self._newest = self._newest, None
-            assert messages is not None
-            earliest = time.monotonic() + 1.0 / self.config.max_rate
-            try:
-                self._paint(messages)
-            except Exception as error:   # the next image may be better
-                sentence = str(error) if isinstance(error, (ValueError, LookupError)) else f"{type(error).__name__}: {error}"
-                self.get_logger().error(f"image not painted: {sentence}", throttle_duration_sec=5.0)
-                self.report(ERROR, sentence, **self._figures())
+    def _try(self, messages: CameraMessages) -> None:
+        try:
+            self._paint(messages)
+        except Exception as error:   # the next image may be better
+            sentence = str(error) if isinstance(error, (ValueError, LookupError)) else f"{type(error).__name__}: {error}"
+            self.get_logger().error(f"image not painted: {sentence}", throttle_duration_sec=5.0)
+            self.report(ERROR, sentence, **self._figures())
 
     def _paint(self, messages: CameraMessages) -> None:
         """Publish what is watched."""
@@ -351,7 +327,7 @@ class DescriptorsNode(StackNode):
         known = {} if model is None else {"model": model.key, "precision": model.precision, "dimension": model.dimension}
         times = {f"{name}_ms_p50": f"{np.median(list(values)):.1f}" for name, values in list(self._milliseconds.items())}
         return {**known, "images_received": 0 if self._camera is None else self._camera.frames_received, "painted": self._painted,
-                "queries": self._queries, "refused": self._refused, "last_click": self._last_click, **times}
+                "queries": self._answers.given, "refused": self._answers.refused, "last_click": self._last_click, **times}
 
 
 def _unit(descriptor: NDArray[np.float32]) -> NDArray[np.float32]:

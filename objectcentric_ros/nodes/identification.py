@@ -51,7 +51,7 @@ from objectcentric_ros.nodes.conversions import (  # noqa: E402
 from objectcentric_ros.nodes.gallery import GalleryAddress  # noqa: E402
 from objectcentric_ros.nodes.markers import name_markers  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
-from objectcentric_ros.nodes.service_answers import answer  # noqa: E402
+from objectcentric_ros.nodes.service_answers import CountedAnswers  # noqa: E402
 from objectcentric_ros.nodes.stack_node import OK, WARN, StackNode, run  # noqa: E402
 
 SMALLEST_IMAGE = 8          # a query image with a shorter side shows nothing [px]
@@ -105,7 +105,8 @@ class IdentificationNode(StackNode):
 
     def start(self) -> None:
         """Subscribe and offer the service."""
-        self._queries = self._refused = self._embedded = 0
+        self._answers = CountedAnswers(self, self._report)
+        self._embedded = 0
         self._encode_ms = self._query_ms = 0.0
         self._working = threading.Lock()
         self._arrived = threading.Condition()
@@ -141,13 +142,7 @@ class IdentificationNode(StackNode):
     # -- the service ----------------------------------------------------------------------------------------------------
 
     def _on_identify_object(self, request: IdentifyObject.Request, response: IdentifyObject.Response) -> IdentifyObject.Response:
-        answer(self, response, lambda: self._identify_object(request, response))
-        self._queries += 1
-        if not response.success:
-            self._refused += 1
-            self.get_logger().info(f"refused: {response.message}")
-        self._report()
-        return response
+        return self._answers.answer(response, lambda: self._identify_object(request, response))
 
     def _identify_object(self, request: IdentifyObject.Request, response: IdentifyObject.Response) -> str | None:
         candidates = tuple(dict.fromkeys(request.candidates))   # a candidate that is named twice is one candidate
@@ -271,7 +266,7 @@ class IdentificationNode(StackNode):
     def _report(self) -> None:
         complaint = self._camera.complaint()
         self.report(WARN if complaint else OK, complaint or "ready", encoder=self._identifier.embedding_key,
-                    queries=self._queries, refused=self._refused, embedded_ahead=self._embedded,
+                    queries=self._answers.given, refused=self._answers.refused, embedded_ahead=self._embedded,
                     last_encode_ms=f"{self._encode_ms:.0f}", last_query_ms=f"{self._query_ms:.1f}",
                     images_received=self._camera.frames_received)
 

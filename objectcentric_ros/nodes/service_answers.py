@@ -53,6 +53,29 @@ def answer(node: Node, response: Any, work: Callable[[], str | None]) -> Any:
     return response
 
 
+class CountedAnswers:
+    """Answers the calls of a service, counts them, logs what is refused and has the node report after each.
+
+    Args:
+        node: whose log is used.
+        report: called after each answer.
+    """
+
+    def __init__(self, node: Node, report: Callable[[], None]) -> None:
+        self._node, self._report = node, report
+        self.given = self.refused = 0
+
+    def answer(self, response: Any, work: Callable[[], str | None]) -> Any:
+        """As the function `answer`."""
+        answer(self._node, response, work)
+        self.given += 1
+        if not response.success:
+            self.refused += 1
+            self._node.get_logger().info(f"refused: {response.message}")
+        self._report()
+        return response
+
+
 def _text(error: Exception) -> str:
     if type(error) in (KeyError, IndexError) or not str(error):
         return f"{type(error).__name__}: {error}"
