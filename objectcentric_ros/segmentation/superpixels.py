@@ -76,6 +76,7 @@ def _close_lines(labels: NDArray[np.int32]) -> NDArray[np.int32]:
             break
         for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
             shifted = np.roll(labels, step, axis)
+            np.moveaxis(shifted, axis, 0)[0 if step > 0 else -1] = 0        # what came around from the other side
             np.copyto(labels, shifted, where=(labels <= 0) & (shifted > 0))
     return labels
 
