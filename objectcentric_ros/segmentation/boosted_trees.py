@@ -76,15 +76,21 @@ class BoostedTrees:
         trees, inner = self.feature.shape
         columns = np.ascontiguousarray(rows.T, dtype=np.float32).ravel()
         count = len(rows)
-        offset = self.feature.astype(np.int32) * count
-        base = (np.arange(trees, dtype=np.int32) * inner)[:, None]
-        row = np.arange(count, dtype=np.int32)[None, :]
-        node = np.zeros((trees, count), np.int32)
-        offset, threshold = offset.ravel(), self.threshold.ravel()
+        # Platform integers throughout: indexing would turn any others into these, each time.
+        offset, threshold = (self.feature.astype(np.intp) * count).ravel(), self.threshold.ravel()
+        base = (np.arange(trees, dtype=np.intp) * inner)[:, None]
+        row = np.arange(count, dtype=np.intp)[None, :]
+        at = np.repeat(base, count, axis=1)      # the node that each row has come to in each tree
         for _ in range(inner.bit_length()):
-            at = node + base
-            node = 2 * node + 1 + (columns[offset[at] + row] >= threshold[at])
-        leaves = self.leaf.ravel()[node - inner + (np.arange(trees, dtype=np.int32) * (inner + 1))[:, None]]
+            column = offset.take(at)
+            column += row
+            right = columns.take(column) >= threshold.take(at)
+            # From node k of its tree to 2 k + 1, or to 2 k + 2.
+            at *= 2
+            at -= base - 1
+            at += right
+        at += np.arange(trees, dtype=np.intp)[:, None] - inner      # a tree has one leaf more than inner nodes
+        leaves = self.leaf.ravel().take(at)
         return 1.0 / (1.0 + np.exp(-(leaves.sum(axis=0, dtype=np.float64) + self.bias)))
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray]:

@@ -79,7 +79,7 @@ def build_graph(view: TrayView, labels: NDArray[np.int32]) -> RegionGraph:
     count = int(labels.max()) + 1
     flat = labels.ravel()
     inner = np.flatnonzero(flat)
-    index = flat[inner]
+    index = flat[inner].astype(np.intp)      # once: bincount would do it each time
     lab, normal = view.lab.reshape(-1, 3)[inner], view.normals.reshape(-1, 3)[inner]
     x, y = (view.points.reshape(-1, 3)[inner, axis] for axis in (0, 1))
     h = view.height.ravel()[inner]
@@ -87,11 +87,11 @@ def build_graph(view: TrayView, labels: NDArray[np.int32]) -> RegionGraph:
                ~view.valid.ravel()[inner], view.color_edge.ravel()[inner], view.height_edge.ravel()[inner],
                view.inset.ravel()[inner]]
     regions = np.stack([np.bincount(index, weights=column, minlength=count) for column in columns], axis=1).astype(np.float64)
-    top = np.zeros(count)
+    top = np.zeros(count, h.dtype)           # of another type, maximum.at is ten times slower
     np.maximum.at(top, index, h)
     pairs, samples = _boundary_samples(view, labels)
     pairs, edges = _combine(pairs, samples, count)
-    return RegionGraph(regions, top, pairs, edges)
+    return RegionGraph(regions, top.astype(np.float64), pairs, edges)
 
 
 def _combine(pairs: NDArray[np.int64], rows: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -147,7 +147,7 @@ class RgbdSegmenter:
 def candidate_patches(view: TrayView, layout: CellLayout, config: RgbdSegmentationConfig) -> NDArray[np.int32]:
     """Patches that may be part of an item: (h, w) labels 1..n, 0 where it is plainly floor or outside the tray."""
     patches = superpixels(view, config.spacing)
-    flat = patches.ravel()
+    flat = patches.ravel().astype(np.intp)      # once: bincount would do it each time
     count = int(patches.max()) + 1
     size = np.bincount(flat, minlength=count)
     lightness, a, b = cv2.split(view.lab)
@@ -192,10 +192,13 @@ def _publish(frame: RgbdFrame, view: TrayView, regions: NDArray[np.int64], merge
     labels = np.zeros(frame.depth.shape, np.uint16)
     labels[view.v0:view.v0 + cropped.shape[0], view.u0:view.u0 + cropped.shape[1]] = cropped
     segments = []
-    for label, region in enumerate(order, start=1):
-        v, u = np.nonzero(cropped == label)
-        points = view.points[v, u]
-        measured = view.valid[v, u]
+    inside = np.flatnonzero(cropped)
+    inside = inside[np.argsort(cropped.ravel()[inside], kind="stable")]
+    ends = np.cumsum(np.bincount(cropped.ravel()[inside], minlength=len(order) + 1)[1:])
+    for label, (region, index) in enumerate(zip(order, np.split(inside, ends[:-1]), strict=False), start=1):
+        v, u = np.divmod(index, cropped.shape[1])
+        points = view.points.reshape(-1, 3)[index]
+        measured = view.valid.ravel()[index]
         centroid = np.median(points[measured] if measured.any() else points, axis=0).astype(np.float64)
         box = (int(u.min()) + view.u0, int(v.min()) + view.v0, int(u.max()) + view.u0 + 1, int(v.max()) + view.v0 + 1)
         segments.append(Segment(label, box, len(v), centroid, float(confidence[region])))
