@@ -40,7 +40,7 @@ from objectcentric_ros.simulation.furniture_library import FurnitureEntry, Furni
 
 SPLITS = ("dev", "test", "all")
 _LIBRARY_FOLDER = Path("usr/share/sweethome3d/furniture")
-_LICENCES = {
+LICENCES = {
     "BlendSwap-CC-0": "CC0-1.0",
     "BlendSwap-CC-BY": "CC-BY-3.0",
     "KatorLegaz": "CC-BY-3.0-US",
@@ -113,8 +113,7 @@ class Catalogue:
             FileNotFoundError: a library is missing.
             ValueError: the curated list names a model that no library has, or a wrong key.
         """
-        folder = folder or cache_dir() / "sweethome3d-furniture"
-        libraries = {name: _open_library(folder / _LIBRARY_FOLDER / f"{name}.sh3f") for name in _LICENCES}
+        libraries = furniture_libraries(folder)
         try:
             document = yaml.safe_load((Path(__file__).parent / "items.yaml").read_text())
             densities = document["densities"]
@@ -174,6 +173,12 @@ def write_attribution(path: Path, items: Iterable[Item]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def furniture_libraries(folder: Path | None = None) -> dict[str, FurnitureLibrary]:
+    """The libraries by name, opened; `folder` is that of `Catalogue.load`, as is what is raised when one is missing."""
+    folder = folder or cache_dir() / "sweethome3d-furniture"
+    return {name: _open_library(folder / _LIBRARY_FOLDER / f"{name}.sh3f") for name in LICENCES}
+
+
 def _open_library(path: Path) -> FurnitureLibrary:
     if not path.is_file():
         raise FileNotFoundError(f"item models not found: {path} is missing; run `make setup`, which unpacks Debian's "
@@ -193,7 +198,7 @@ def _make_item(curated: dict[str, Any], libraries: dict[str, FurnitureLibrary], 
     width, depth, height = (extent * scale for extent in entry.size)
     mass = float(np.clip(densities[curated["material"]] * width * depth * height, 0.02, 0.6))
     return Item(id=curated["id"], title=curated["title"], translations=entry.translations, size=(width, depth, height),
-                mass=round(mass, 3), scale=scale, creator=entry.creator, licence=_LICENCES[library_name],
+                mass=round(mass, 3), scale=scale, creator=entry.creator, licence=LICENCES[library_name],
                 category=entry.category, library=libraries[library_name].path,
                 model=model, rotation=entry.rotation, checksum=libraries[library_name].checksum(model))
 

@@ -91,7 +91,34 @@ def load_item_model(item: Item, cache: Path | None = None) -> ItemModel:
     return _load(folder)
 
 
+def load_visual_parts(item: Item, cache: Path | None = None) -> tuple[VisualPart, ...]:
+    """What is seen of an item, without the convex pieces, whose making takes seconds; cached apart from whole models.
+
+    Args:
+        item: the item.
+        cache: cache folder; None is ``simulation/item_visuals`` in the package's cache folder.
+    """
+    recipe = (RECIPE, MAX_TEXTURE, MAX_FACES, item.checksum, item.size, item.rotation.tolist())
+    name = f"{item.id}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]}"
+    folder = (cache or cache_dir() / "simulation" / "item_visuals") / name
+    if not folder.is_dir():
+        library = FurnitureLibrary(item.library)
+        try:
+            _save(ItemModel(tuple(_visual_parts(item, library.files(item.model))), ()), folder)
+        finally:
+            library.close()
+    return _load(folder).parts
+
+
 def _convert(item: Item, files: dict[str, bytes]) -> ItemModel:
+    parts = _visual_parts(item, files)
+    offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    pieces = convex_pieces(np.vstack([part.vertices for part in parts]),
+                           np.vstack([part.faces + offset for part, offset in zip(parts, offsets[:-1], strict=True)]))
+    return ItemModel(tuple(parts), tuple(pieces))
+
+
+def _visual_parts(item: Item, files: dict[str, bytes]) -> list[VisualPart]:
     name = item.model.rpartition("/")[2]
     scene = trimesh.load(io.BytesIO(files[name]), file_type="obj", resolver=_FileResolver(files), process=False,
                          split_object=False, group_material=True, skip_materials=False)
@@ -103,11 +130,7 @@ def _convert(item: Item, files: dict[str, bytes]) -> ItemModel:
     low, high = used.min(axis=0), used.max(axis=0)
     scale = np.asarray(item.size) / np.maximum(high - low, 1e-9)
     placed = [((v - (low + high) / 2) * scale).astype(np.float32) for v in vertices]
-    parts = _simplify([_part(v, mesh) for v, mesh in zip(placed, meshes, strict=True)])
-    offsets = np.cumsum([0, *(len(part.vertices) for part in parts)])
-    pieces = convex_pieces(np.vstack([part.vertices for part in parts]),
-                           np.vstack([part.faces + offset for part, offset in zip(parts, offsets[:-1], strict=True)]))
-    return ItemModel(tuple(parts), tuple(pieces))
+    return _simplify([_part(v, mesh) for v, mesh in zip(placed, meshes, strict=True)])
 
 
 def _simplify(parts: list[VisualPart]) -> list[VisualPart]:
