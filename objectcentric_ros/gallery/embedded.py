@@ -34,9 +34,9 @@ import pwd
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from objectcentric_ros.gallery.errors import DatabaseLost, GalleryError
@@ -57,17 +57,19 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class EmbeddedConfig:
-    """Patience of the life-cycle, in seconds.
+    """Patience of the life-cycle, in seconds, and settings of the server.
 
     Args:
         start: until a server has started or recovered after a crash.
         lock: until another process has finished starting or stopping it.
         orphans: until the processes of a killed server are gone.
+        settings: PostgreSQL settings of a database that is made anew, beside or instead of the package's own.
     """
 
     start: float = 60.0
     lock: float = 90.0
     orphans: float = 20.0
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class EmbeddedServer:
@@ -222,7 +224,8 @@ class EmbeddedServer:
         if os.geteuid() == 0:
             account = self._account()
             os.chown(fresh, account.pw_uid, account.pw_gid)
-        settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        chosen = {**_SETTINGS, **self._config.settings}
+        settings = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
         failure = self._run(self._as_server_account(
             str(binaries / "initdb"), "-D", str(fresh), "-U", "postgres", "--auth=trust", "--no-locale", "--encoding=UTF8",
             "--no-instructions", *settings))

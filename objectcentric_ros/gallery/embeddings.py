@@ -61,6 +61,17 @@ def checked_vectors(vectors: ArrayLike, what: str) -> NDArray[np.float32]:
     return array
 
 
+def encoder(connection: psycopg.Connection, key: str, dimension: int) -> int:
+    """Id of the encoder with this key, made when it is new; raises InvalidEmbedding when it has another dimension here."""
+    connection.execute("INSERT INTO encoders (key, dimension) VALUES (%s, %s) ON CONFLICT (key) DO NOTHING", (key, dimension))
+    row = connection.execute("SELECT encoder_id, dimension FROM encoders WHERE key = %s", (key,)).fetchone()
+    assert row is not None
+    if row[1] != dimension:
+        raise InvalidEmbedding(f"encoder {key} has {row[1]} dimensions in this gallery, the embeddings have {dimension}; "
+                               "an encoder that changed needs another key")
+    return int(row[0])
+
+
 def insert(connection: psycopg.Connection, encoder_key: str, reference_ids: Sequence[int], vectors: NDArray[np.float32]) -> int:
     """Store vectors of one encoder; references that were removed meanwhile are left out. Returns how many were new.
 
@@ -68,20 +79,14 @@ def insert(connection: psycopg.Connection, encoder_key: str, reference_ids: Sequ
     """
     require_text(encoder_key, "the encoder key", 200)
     dimension = vectors.shape[1]
-    connection.execute("INSERT INTO encoders (key, dimension) VALUES (%s, %s) ON CONFLICT (key) DO NOTHING",
-                       (encoder_key, dimension))
-    row = connection.execute("SELECT encoder_id, dimension FROM encoders WHERE key = %s", (encoder_key,)).fetchone()
-    assert row is not None
-    if row[1] != dimension:
-        raise InvalidEmbedding(f"encoder {encoder_key} has {row[1]} dimensions in this gallery, the embeddings have {dimension}; "
-                               "an encoder that changed needs another key")
+    encoder_id = encoder(connection, encoder_key, dimension)
     done = connection.execute("""
         INSERT INTO embeddings (encoder_id, reference_id, number, dimension, embedding)
         SELECT %s, reference_id, row_number() OVER (PARTITION BY reference_id ORDER BY place) - 1, %s, embedding
         FROM unnest(%s::bigint[], %b::vector[]) WITH ORDINALITY AS given (reference_id, embedding, place)
         JOIN object_references USING (reference_id)
         ON CONFLICT (reference_id, encoder_id, number) DO NOTHING""",
-        (row[0], dimension, list(reference_ids), [Vector(vector) for vector in vectors]))
+        (encoder_id, dimension, list(reference_ids), [Vector(vector) for vector in vectors]))
     return done.rowcount
 
 

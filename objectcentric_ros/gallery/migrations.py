@@ -26,9 +26,8 @@ SCHEMA = "objectcentric"
 
 _ADVISORY_LOCK = 0x0B_7EC7_CE27       # any number that only this package uses
 
-# An HNSW index belongs to one encoder, because the vector column is untyped (encoders differ in dimension):
-#   CREATE INDEX ON embeddings USING hnsw ((embedding::vector(1280)) vector_cosine_ops) WHERE encoder_id = 1;
-# The candidate query needs none: it reads the candidates' own rows through object_references.
+# An HNSW index belongs to one encoder, because the vector column is untyped (encoders differ in dimension): vector_index.py
+# makes it. The candidate query needs none: it reads the candidates' own rows through object_references.
 _VERSION_1 = """
 CREATE TABLE objects (
     object_id  text PRIMARY KEY CHECK (object_id ~ '^[a-z0-9_-]{1,128}$'),
@@ -148,7 +147,22 @@ CREATE TABLE grasp_points (
 CREATE INDEX grasp_points_encoder ON grasp_points (encoder_id);
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = """
+CREATE TABLE vector_indexes (                                     -- of the whole-gallery search, one an encoder
+    encoder_id integer PRIMARY KEY REFERENCES encoders ON DELETE CASCADE,
+    kind       text NOT NULL CHECK (kind IN ('halfvec', 'bit')),
+    ef_search  integer NOT NULL CHECK (ef_search BETWEEN 1 AND 1000),
+    recall     double precision,                                  -- that ef_search was chosen for; null: not tuned
+    built      timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE learned_references (                                 -- what verified picks have added
+    reference_id bigint PRIMARY KEY REFERENCES object_references ON DELETE CASCADE,
+    pick_id      uuid NOT NULL REFERENCES picks
+);
+CREATE INDEX learned_references_pick ON learned_references (pick_id);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """SQL that leads from version i to version i + 1. Never edit a released one: append."""
 
 

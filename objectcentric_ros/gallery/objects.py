@@ -51,6 +51,18 @@ def insert(connection: psycopg.Connection, record: ObjectRecord) -> None:
     _write_titles(connection, record)
 
 
+def insert_many(connection: psycopg.Connection, records: Sequence[ObjectRecord]) -> None:
+    """Add objects of which none is there, by COPY."""
+    with connection.cursor() as cursor:
+        with cursor.copy("COPY objects (object_id, title, size, mass, attributes) FROM STDIN") as copy:
+            for record in records:
+                copy.write_row((record.object_id, record.title, _list(record.size), record.mass, Json(dict(record.attributes))))
+        with cursor.copy("COPY titles (object_id, language, title, folded, bare) FROM STDIN") as copy:
+            for record in records:
+                for row in _title_rows(record):
+                    copy.write_row(row)
+
+
 def update(connection: psycopg.Connection, record: ObjectRecord) -> None:
     """Replace title, translations, size, mass and attributes; raises UnknownObject."""
     changed = connection.execute(
@@ -124,11 +136,15 @@ def summaries(connection: psycopg.Connection, object_ids: Sequence[str]) -> dict
 
 
 def _write_titles(connection: psycopg.Connection, record: ObjectRecord) -> None:
-    titles = {"": record.title, **record.translations}
     with connection.cursor() as cursor:
         cursor.executemany("INSERT INTO titles (object_id, language, title, folded, bare) VALUES (%s, %s, %s, %s, %s)",
-                           [(record.object_id, language, title, title_text.folded(title), title_text.bare(title))
-                            for language, title in titles.items()])
+                           _title_rows(record))
+
+
+def _title_rows(record: ObjectRecord) -> list[tuple[str, str, str, str, str]]:
+    titles = {"": record.title, **record.translations}
+    return [(record.object_id, language, title, title_text.folded(title), title_text.bare(title))
+            for language, title in titles.items()]
 
 
 def _plain(text: str) -> str:

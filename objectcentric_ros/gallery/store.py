@@ -28,9 +28,9 @@ import psycopg
 from numpy.typing import ArrayLike, NDArray
 from psycopg.conninfo import conninfo_to_dict
 
-from objectcentric_ros.gallery import embeddings, grasp_points, objects, picks, references
+from objectcentric_ros.gallery import bulk, embeddings, grasp_points, objects, picks, references, vector_index
 from objectcentric_ros.gallery.connections import ConnectionPool
-from objectcentric_ros.gallery.embedded import EmbeddedServer
+from objectcentric_ros.gallery.embedded import EmbeddedConfig, EmbeddedServer
 from objectcentric_ros.gallery.errors import DatabaseLost, GalleryError, InvalidRecord
 from objectcentric_ros.gallery.grasp_point import GraspPoint
 from objectcentric_ros.gallery.images import ImageInfo, decode_image
@@ -50,6 +50,10 @@ from objectcentric_ros.paths import data_dir as default_data_dir
 T = TypeVar("T")
 
 MAX_TEXT_LENGTH = 20_000
+
+_DISK = """
+    SELECT relname, CASE WHEN relkind = 'i' THEN pg_relation_size(oid) ELSE pg_total_relation_size(oid) END FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND (relkind = 'r' OR relname LIKE 'embeddings_hnsw_%') ORDER BY 2 DESC"""
 
 
 @dataclass(frozen=True)
@@ -87,19 +91,21 @@ class Gallery:
         self._server = server
 
     @classmethod
-    def open(cls, url: str | None = None, data_dir: Path | str | None = None) -> Gallery:
+    def open(cls, url: str | None = None, data_dir: Path | str | None = None,
+             server: EmbeddedConfig | None = None) -> Gallery:
         """Open a gallery and bring its schema up to date.
 
         Args:
             url: postgresql://user:password@host:port/database of any server with pgvector; None = embedded server.
             data_dir: folder of the embedded server; None = `gallery` in the user's data folder.
+            server: patience and settings of the embedded server.
 
         Raises:
             GalleryError: both were given, the URL or the folder is not usable.
             DatabaseLost: the server does not answer.
             SchemaTooNew: a newer version of this package wrote it.
         """
-        server = None
+        embedded = None
         if url:
             if data_dir is not None:
                 raise GalleryError("give the url of a server or the data_dir of the embedded one, not both")
@@ -109,9 +115,9 @@ class Gallery:
                 raise GalleryError("the gallery URL is not understood; expected "
                                    f"postgresql://user:password@host:port/database ({' '.join(str(error).split())})") from error
         else:
-            server = EmbeddedServer(Path(data_dir) if data_dir is not None else default_data_dir() / "gallery")
-            pool = ConnectionPool(server.attach(), server.revive)
-        gallery = cls(pool, server)
+            embedded = EmbeddedServer(Path(data_dir) if data_dir is not None else default_data_dir() / "gallery", server)
+            pool = ConnectionPool(embedded.attach(), embedded.revive)
+        gallery = cls(pool, embedded)
         try:
             with pool.connect() as connection:
                 migrate(connection)
@@ -270,6 +276,75 @@ class Gallery:
         """
         checked = embeddings.checked_vectors(vectors, "query vectors")
         return self._run(lambda connection: embeddings.min_distances(connection, encoder_key, checked, object_ids))
+
+    def add_vectors(self, encoder_key: str, items: Sequence[bulk.VectorObject]) -> int:
+        """Add many objects with their embeddings, without images; returns how many were new.
+
+        All of one call go in or none; objects that are there already are left as they are.
+
+        Raises:
+            InvalidEmbedding: the encoder has another dimension in this gallery.
+        """
+        for _ in range(9):
+            try:
+                return self._run(lambda connection: bulk.insert(connection, encoder_key, items))
+            except GalleryError as error:
+                if not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
+                    raise                                    # else another writer was faster with one of them
+        return self._run(lambda connection: bulk.insert(connection, encoder_key, items))
+
+    def nearest(self, encoder_key: str, vectors: ArrayLike, count: int = 10, by_object: bool = False,
+                exact: bool = False, ef_search: int | None = None) -> list[list[vector_index.Neighbour]]:
+        """Search the whole gallery: the nearest references of each query, nearest first.
+
+        Args:
+            encoder_key: whose embeddings.
+            vectors: (Q, D) queries.
+            count: how many; the gallery may have fewer.
+            by_object: one reference an object, its nearest.
+            exact: compare with every embedding, also when there is an index.
+            ef_search: effort instead of the one that the index was tuned to.
+
+        Raises:
+            InvalidEmbedding: a query is not finite or not of the encoder's dimension.
+        """
+        if count < 1:
+            raise InvalidRecord(f"count must be positive, got {count}")
+        checked = embeddings.checked_vectors(vectors, "query vectors")
+        search = vector_index.nearest_objects if by_object else vector_index.nearest
+        return self._run(lambda connection: search(connection, encoder_key, checked, count, ef_search, exact))
+
+    def build_index(self, encoder_key: str, config: vector_index.VectorIndexConfig | None = None,
+                    queries: int = 50) -> tuple[int, float] | None:
+        """Build the index of the whole-gallery search and tune it; (ef_search, its recall), None for 0 queries to tune with."""
+        wanted = config or vector_index.VectorIndexConfig()
+        self._run(lambda connection: vector_index.build(connection, encoder_key, wanted))
+        if queries < 1:
+            return None
+        sample = self._run(lambda connection: vector_index.stored_queries(connection, encoder_key, queries, 10))
+        return self.tune_index(encoder_key, *sample, wanted.recall)
+
+    def tune_index(self, encoder_key: str, vectors: ArrayLike, limits: ArrayLike, count: int, recall: float) -> tuple[int, float]:
+        """Choose the effort of the index for a recall; see vector_index.tune."""
+        checked = embeddings.checked_vectors(vectors, "query vectors")
+        truth = np.asarray(limits, np.float64)
+        return self._run(lambda connection: vector_index.tune(connection, encoder_key, checked, truth, count, recall))
+
+    def index_effort(self, encoder_key: str) -> int | None:
+        """The ef_search that searches use; None without an index."""
+        return self._run(lambda connection: vector_index.effort(connection, encoder_key))
+
+    def drop_index(self, encoder_key: str) -> None:
+        """Remove the index of the whole-gallery search, which is exact from then on."""
+        self._run(lambda connection: vector_index.drop(connection, encoder_key))
+
+    def disk(self) -> dict[str, int]:
+        """Size of each table with its indexes, and of each HNSW index [bytes], by name."""
+        return self._run(lambda connection: {row[0]: int(row[1]) for row in connection.execute(_DISK)})
+
+    def analyze(self) -> None:
+        """Bring the planner's statistics up to date, after much has been added."""
+        self._run(lambda connection: connection.execute("ANALYZE objects, object_references, embeddings"))
 
     # Grasp points
 

@@ -24,12 +24,14 @@ from objectcentric_ros.verbs.subcommands import add_subcommands, run_subcommand
 EXAMPLES = """examples:
   objectcentric benchmark descriptors descriptors_shipped
   objectcentric benchmark inference models/descriptors_caps.safetensors
+  objectcentric benchmark gallery --objects 50000 --keep out/gallery_2m
 
 objectcentric benchmark descriptors --help, and so on, have more. Needs the packages of requirements/train.txt."""
 
 BENCHMARKS = {
     "descriptors": "methods of dense description on objects that no training saw: the paper's tables, in pixels",
     "inference": "what an image costs, as trained and as exported",
+    "gallery": "what a gallery costs at a size, up to millions of vectors",
 }
 
 

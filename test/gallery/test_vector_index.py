@@ -1,0 +1,128 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Search of the whole gallery, with and without an index, against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from objectcentric_ros.gallery.bulk import VectorObject
+from objectcentric_ros.gallery.errors import GalleryError, InvalidEmbedding, InvalidRecord
+from objectcentric_ros.gallery.records import ObjectRecord
+from objectcentric_ros.gallery.store import Gallery
+from objectcentric_ros.gallery.synthetic_vectors import SyntheticVectors
+from objectcentric_ros.gallery.vector_index import VectorIndexConfig
+
+DATA = SyntheticVectors(objects=60, references=8, dimension=32, seed=5)
+
+
+def fill(gallery: Gallery, data: SyntheticVectors = DATA, key: str = "e") -> np.ndarray:
+    """(objects, references, dimension) vectors that the gallery has now, of objects thing-000 ..."""
+    vectors = data.vectors(0, data.objects)
+    gallery.add_vectors(key, [VectorObject(ObjectRecord(f"thing-{number:03d}", f"Thing {number}"), data.sources, rows)
+                              for number, rows in enumerate(vectors)])
+    return vectors
+
+
+def test_without_an_index_the_nearest_are_those_of_numpy(gallery: Gallery) -> None:
+    vectors = fill(gallery)
+    queries, _ = DATA.queries(5)
+    for query, near in zip(queries, gallery.nearest("e", queries, 12), strict=True):
+        distances = 1 - vectors @ query
+        order = np.argsort(distances, axis=None)[:12]
+        assert [neighbour.object_id for neighbour in near] == [f"thing-{index // 8:03d}" for index in order]
+        assert [neighbour.source for neighbour in near] == [DATA.sources[index % 8] for index in order]
+        np.testing.assert_allclose([neighbour.distance for neighbour in near], distances.ravel()[order], atol=1e-5)
+
+
+def test_by_object_every_object_comes_once_with_its_nearest_reference(gallery: Gallery) -> None:
+    vectors = fill(gallery)
+    queries, _ = DATA.queries(3)
+    for query, near in zip(queries, gallery.nearest("e", queries, 20, by_object=True), strict=True):
+        distances = (1 - vectors @ query).min(axis=1)
+        order = np.argsort(distances)[:20]
+        assert [neighbour.object_id for neighbour in near] == [f"thing-{index:03d}" for index in order]
+        np.testing.assert_allclose([neighbour.distance for neighbour in near], distances[order], atol=1e-5)
+
+
+def test_more_are_asked_for_than_there_are(gallery: Gallery) -> None:
+    fill(gallery)
+    query = DATA.queries(1)[0]
+    assert len(gallery.nearest("e", query, 10_000)[0]) == 480
+    assert len(gallery.nearest("e", query, 10_000, by_object=True)[0]) == 60
+    assert gallery.nearest("nobody", query, 3) == [[]] and gallery.nearest("nobody", query, 3, by_object=True) == [[]]
+
+
+@pytest.mark.parametrize("kind", ["halfvec", "bit"])
+def test_a_tuned_index_keeps_its_recall_and_is_what_is_searched(gallery: Gallery, kind: str) -> None:
+    data = SyntheticVectors(objects=300, references=8, dimension=64, seed=1)
+    fill(gallery, data)
+    fill(gallery, SyntheticVectors(objects=1, references=2, dimension=5), key="another encoder")
+    tuned = gallery.build_index("e", VectorIndexConfig(kind, recall=0.95))
+    assert tuned is not None and tuned[1] >= 0.95 and gallery.index_effort("e") == tuned[0]
+    queries, _ = data.queries(40)
+    exact = gallery.nearest("e", queries, 10, exact=True)
+    found = gallery.nearest("e", queries, 10)
+    hits = sum(len(set(near) & set(true)) for near, true in zip(found, exact, strict=True))
+    assert hits / 400 >= 0.9
+    plan = gallery._run(lambda connection: [row[0] for row in _explain(connection, kind)])
+    assert any("embeddings_hnsw" in line for line in plan)
+    gallery.drop_index("e")
+    assert gallery.index_effort("e") is None
+    assert gallery.nearest("e", queries, 10) == exact
+
+
+def _explain(connection, kind):
+    encoder = connection.execute("SELECT encoder_id FROM encoders WHERE key = 'e'").fetchone()[0]
+    halfvec, bit = ("(embedding::halfvec(64))", "<=>"), ("(binary_quantize(embedding)::bit(64))", "<~>")
+    indexed, near = halfvec if kind == "halfvec" else bit
+    return connection.execute(f"EXPLAIN SELECT reference_id FROM embeddings WHERE encoder_id = {encoder} "
+                              f"ORDER BY {indexed} {near} (SELECT {indexed} FROM embeddings LIMIT 1) LIMIT 5")
+
+
+def test_embeddings_added_after_the_index_are_found(gallery: Gallery) -> None:
+    fill(gallery)
+    gallery.build_index("e")
+    new = np.eye(32, dtype=np.float32)[:1]
+    gallery.add_vectors("e", [VectorObject(ObjectRecord("new", "New"), ("tray",), new)])
+    assert gallery.nearest("e", new, 1)[0][0].object_id == "new"
+    gallery.remove_object("new")
+    assert gallery.nearest("e", new, 1)[0][0].object_id != "new"
+
+
+def test_several_embeddings_of_a_reference_are_one_neighbour(gallery: Gallery, picture) -> None:
+    for number in range(3):
+        gallery.add_object(ObjectRecord(f"mug-{number}", "Mug"))
+        reference, _ = gallery.add_reference(f"mug-{number}", "tray", picture(number))
+        angles = 0.1 * number + 0.01 * np.arange(4)
+        gallery.put_embeddings("e", [(reference, [np.cos(angle), np.sin(angle)]) for angle in angles])
+    near = gallery.nearest("e", [[1.0, 0.0]], 3)[0]
+    assert [neighbour.object_id for neighbour in near] == ["mug-0", "mug-1", "mug-2"]
+    np.testing.assert_allclose([neighbour.distance for neighbour in near], 1 - np.cos([0.0, 0.1, 0.2]), atol=1e-6)
+
+
+def test_what_cannot_be_searched_or_indexed_says_so(gallery: Gallery) -> None:
+    fill(gallery)
+    for vector in ([1.0, 2.0], [float("nan")] * 32, [0.0] * 32):
+        with pytest.raises(InvalidEmbedding):
+            gallery.nearest("e", [vector])
+    with pytest.raises(InvalidRecord):
+        gallery.nearest("e", DATA.queries(1)[0], 0)
+    with pytest.raises(GalleryError, match="no embeddings of encoder 'f'"):
+        gallery.build_index("f")
+    with pytest.raises(GalleryError, match="halfvec, bit"):
+        VectorIndexConfig("ivf")
