@@ -19,13 +19,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from objectcentric_ros.geometry.layout import CellLayout
-from objectcentric_ros.simulation.catalogue import Item
 from objectcentric_ros.simulation.scene import item_body
 
 _FALL_STEPS = 120                                   # simulated steps between two drops
@@ -36,11 +36,21 @@ _PLACES = 8                                         # tried for each item
 _MAX_TOP = 0.30                                     # nothing may lie where it would touch the camera at the look pose [m]
 
 
+class Droppable(Protocol):
+    """What must be known of a thing to drop it: what people call it, and its extents (x, y, z) [m]."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def size(self) -> tuple[float, float, float]: ...
+
+
 class ClutterError(RuntimeError):
     """The items don't fit in the tray."""
 
 
-def drop_clutter(model: mujoco.MjModel, data: mujoco.MjData, items: Sequence[Item], layout: CellLayout,
+def drop_clutter(model: mujoco.MjModel, data: mujoco.MjData, items: Sequence[Droppable], layout: CellLayout,
                  rng: np.random.Generator, upright: bool = False) -> None:
     """Let the items fall into the tray one after the other, upright or anyhow, and again those that end outside.
 
@@ -62,8 +72,32 @@ def drop_clutter(model: mujoco.MjModel, data: mujoco.MjData, items: Sequence[Ite
     raise ClutterError(f"{len(items)} items don't come to rest in the tray, outside stay: {names}; use fewer items")
 
 
+def drop_what_fits(model: mujoco.MjModel, data: mujoco.MjData, items: Sequence[Droppable], layout: CellLayout,
+                   rng: np.random.Generator) -> tuple[bool, ...]:
+    """Let the items fall into the tray one after the other, each once and anyhow, for scenes that needn't hold them all.
+
+    Returns:
+        Of each item whether it rests in the tray; the others are put far below the floor.
+    """
+    drop = _Drop(model, data, items, layout, rng, upright=False)
+    waiting = list(range(len(items)))
+    left_out = []
+    drop.park(waiting)
+    while waiting:
+        try:
+            drop.release(waiting[0])
+        except ClutterError:
+            left_out.append(waiting[0])
+        waiting.pop(0)
+        drop.step(_FALL_STEPS, (*waiting, *left_out))
+    drop.settle(left_out)
+    inside = tuple(index not in left_out and drop.rests_in_tray(index) for index in range(len(items)))
+    drop.park([index for index, rests in enumerate(inside) if not rests])
+    return inside
+
+
 class _Drop:
-    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, items: Sequence[Item], layout: CellLayout,
+    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, items: Sequence[Droppable], layout: CellLayout,
                  rng: np.random.Generator, upright: bool) -> None:
         self._model, self._data, self._items, self._rng, self._upright = model, data, items, rng, upright
         self._tray = layout.tray
@@ -116,19 +150,21 @@ class _Drop:
                 self.park(parked)
         self.park(parked)
 
-    def settle(self) -> None:
-        """Step until nothing moves, at most 6 s."""
+    def settle(self, parked: Sequence[int] = ()) -> None:
+        """Step until nothing but what is parked moves, at most 6 s."""
+        moving = [index for index in range(len(self._items)) if index not in parked]
+        bodies, dofs = [self._bodies[index] for index in moving], [self._dof[index] for index in moving]
         for window in range(_SETTLE_WINDOWS):
-            before = self._data.xpos[self._bodies].copy()
-            self.step(_SETTLE_STEPS, ())
-            speeds = [np.abs(self._data.qvel[d:d + 6]).max() for d in self._dof]
+            before = self._data.xpos[bodies].copy()
+            self.step(_SETTLE_STEPS, parked)
+            speeds = [np.abs(self._data.qvel[d:d + 6]).max() for d in dofs]
             # Both, because what stands on an edge begins to fall slowly.
-            if not speeds or (max(speeds) < 0.05 and np.abs(self._data.xpos[self._bodies] - before).max() < 0.001):
+            if not speeds or (max(speeds) < 0.05 and np.abs(self._data.xpos[bodies] - before).max() < 0.001):
                 return
             if window >= _SETTLE_WINDOWS // 2 and window % 2 == 0:
                 # What still rocks or rolls would do so for long: real things are a little soft. Braked sooner or at every
                 # window, things that stand on an edge would never finish falling.
-                for d in self._dof:
+                for d in dofs:
                     self._data.qvel[d:d + 6] *= 0.2
 
     def rests_in_tray(self, index: int) -> bool:

@@ -26,6 +26,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from objectcentric_ros.geometry.camera import PinholeCamera
 from objectcentric_ros.geometry.layout import CellLayout, Container
 from objectcentric_ros.simulation.catalogue import Item
 from objectcentric_ros.simulation.item_model import ItemModel, VisualPart, load_item_model
@@ -41,7 +42,7 @@ FINGER_STIFFNESS = 20000.0                          # N/m of the hand's mean fin
 FINGER_DAMPING = 400.0                              # N s/m
 _TRAY_COLOUR = (0.23, 0.27, 0.33, 1.0)
 _BIN_COLOUR = (0.55, 0.57, 0.6, 1.0)
-_FRICTION = (0.9, 0.01, 0.0005)                     # sliding, torsional [m], rolling [m]: cardboard and plastic on rubber
+FRICTION = (0.9, 0.01, 0.0005)                     # sliding, torsional [m], rolling [m]: cardboard and plastic on rubber
 TO_OPTICAL = np.diag([1.0, -1.0, -1.0])             # MuJoCo cameras look along -z with y up
 
 
@@ -53,10 +54,10 @@ def item_body(index: int) -> str:
 def build_model(layout: CellLayout, items: Sequence[Item], models: Mapping[str, ItemModel] | None = None) -> mujoco.MjModel:
     """Compile the cell with these items (an item may occur more than once); models by item id replace the libraries'."""
     spec = _robot()
-    _set_options(spec)
+    set_options(spec)
     _add_camera(spec, layout)
-    _add_furniture(spec, layout)
-    _add_lights_and_views(spec, layout)
+    add_furniture(spec, layout)
+    add_lights_and_views(spec, layout)
     given, used = models or {}, {}
     for index, item in enumerate(items):
         shared = item.id in used
@@ -97,7 +98,8 @@ def _robot() -> mujoco.MjSpec:
     return spec
 
 
-def _set_options(spec: mujoco.MjSpec) -> None:
+def set_options(spec: mujoco.MjSpec) -> None:
+    """How the physics is solved and the cell drawn."""
     option = spec.option
     option.timestep = TIMESTEP
     option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -122,10 +124,7 @@ def _add_camera(spec: mujoco.MjSpec, layout: CellLayout) -> None:
     hand = spec.body("hand")
     quaternion = np.zeros(4)
     mujoco.mju_mat2Quat(quaternion, (T_hand_camera[:3, :3] @ TO_OPTICAL).ravel())
-    pixel = 1e-6                                     # any sensor size will do as long as pixels are square
-    hand.add_camera(name=WRIST_CAMERA, pos=T_hand_camera[:3, 3], quat=quaternion, resolution=[camera.width, camera.height],
-                    sensor_size=[camera.width * pixel, camera.height * pixel], focal_pixel=[camera.fx, camera.fy],
-                    principal_pixel=[(camera.width - 1) / 2 - camera.cx, (camera.height - 1) / 2 - camera.cy])
+    hand.add_camera(name=WRIST_CAMERA, pos=T_hand_camera[:3, 3], quat=quaternion, **intrinsics(camera))
     # The D435 is a box of 90 x 25 x 25 mm whose front glass lies just behind the optical centre, so that it sees no box.
     box_quaternion = np.zeros(4)
     mujoco.mju_mat2Quat(box_quaternion, T_hand_camera[:3, :3].ravel())
@@ -134,12 +133,21 @@ def _add_camera(spec: mujoco.MjSpec, layout: CellLayout) -> None:
                   rgba=[0.75, 0.76, 0.78, 1.0], mass=0.072, group=2)
 
 
-def _add_furniture(spec: mujoco.MjSpec, layout: CellLayout) -> None:
+def intrinsics(camera: PinholeCamera) -> dict[str, list[float]]:
+    """What `add_camera` of a body takes for a camera with these intrinsics."""
+    pixel = 1e-6                                     # any sensor size will do as long as pixels are square
+    return {"resolution": [camera.width, camera.height], "sensor_size": [camera.width * pixel, camera.height * pixel],
+            "focal_pixel": [camera.fx, camera.fy],
+            "principal_pixel": [(camera.width - 1) / 2 - camera.cx, (camera.height - 1) / 2 - camera.cy]}
+
+
+def add_furniture(spec: mujoco.MjSpec, layout: CellLayout) -> None:
+    """Add the table, the tray and the place bin."""
     world = spec.worldbody
     _add_texture(spec, "table", _wood_grain(np.random.default_rng(0)))
     half = layout.table_thickness / 2
     world.add_geom(name="table", type=mujoco.mjtGeom.mjGEOM_BOX, pos=[*layout.table_centre, -half], material="table",
-                   size=[layout.table_size[0] / 2, layout.table_size[1] / 2, half], friction=_FRICTION)
+                   size=[layout.table_size[0] / 2, layout.table_size[1] / 2, half], friction=FRICTION)
     _add_container(spec, "tray", layout.tray, _TRAY_COLOUR)
     _add_container(spec, "place_bin", layout.place_bin, _BIN_COLOUR)
 
@@ -152,17 +160,18 @@ def _add_container(spec: mujoco.MjSpec, name: str, container: Container, colour:
     box = mujoco.mjtGeom.mjGEOM_BOX
     spec.add_material(name=name, rgba=colour, specular=0.15, shininess=0.2)
     world.add_geom(name=f"{name}_floor", type=box, pos=[x, y, floor / 2], size=[outer_x, outer_y, floor / 2],
-                   material=name, friction=_FRICTION)
+                   material=name, friction=FRICTION)
     middle = height / 2
     for side, sign in (("front", 1), ("back", -1)):
         world.add_geom(name=f"{name}_{side}", type=box, pos=[x + sign * (length + wall) / 2, y, middle],
-                       size=[wall / 2, outer_y, middle], material=name, friction=_FRICTION)
+                       size=[wall / 2, outer_y, middle], material=name, friction=FRICTION)
     for side, sign in (("left", 1), ("right", -1)):
         world.add_geom(name=f"{name}_{side}", type=box, pos=[x, y + sign * (width + wall) / 2, middle],
-                       size=[length / 2, wall / 2, middle], material=name, friction=_FRICTION)
+                       size=[length / 2, wall / 2, middle], material=name, friction=FRICTION)
 
 
-def _add_lights_and_views(spec: mujoco.MjSpec, layout: CellLayout) -> None:
+def add_lights_and_views(spec: mujoco.MjSpec, layout: CellLayout) -> None:
+    """Add the lamps ``ceiling`` and ``window``, the room's walls and the camera ``front``."""
     world = spec.worldbody
     world.add_light(name="ceiling", pos=[0.2, 0.7, 1.9], dir=[0.15, -0.4, -1.0], diffuse=[0.55] * 3, specular=[0.15] * 3,
                     castshadow=True, type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
@@ -172,7 +181,7 @@ def _add_lights_and_views(spec: mujoco.MjSpec, layout: CellLayout) -> None:
                      rgb1=[0.93, 0.94, 0.96], rgb2=[0.72, 0.75, 0.8], width=64, height=384)
     position = np.array([1.45, -0.85, 0.95])
     target = np.array([layout.tray.centre[0] - 0.12, layout.tray.centre[1] + 0.08, 0.3])
-    world.add_camera(name="front", pos=position, quat=_look_at(position, target), fovy=44.0)
+    world.add_camera(name="front", pos=position, quat=look_at(position, target), fovy=44.0)
 
 
 def _add_item(spec: mujoco.MjSpec, index: int, item: Item, model: ItemModel, shared: bool) -> None:
@@ -187,7 +196,7 @@ def _add_item(spec: mujoco.MjSpec, index: int, item: Item, model: ItemModel, sha
         if not shared:
             spec.add_mesh(name=asset, uservert=piece.ravel(), maxhullvert=32)
         body.add_geom(name=f"{name}/convex{number}", type=mujoco.mjtGeom.mjGEOM_MESH, meshname=asset, group=3, condim=4,
-                      mass=item.mass * volumes[number] / sum(volumes), friction=_FRICTION, solref=[0.005, 1.0])
+                      mass=item.mass * volumes[number] / sum(volumes), friction=FRICTION, solref=[0.005, 1.0])
 
 
 def add_visual_parts(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, parts: Sequence[VisualPart],
@@ -226,7 +235,7 @@ def _add_texture(spec: mujoco.MjSpec, name: str, image: NDArray[np.uint8]) -> No
     material.textures = roles
 
 
-def _look_at(position: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+def look_at(position: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """Quaternion (w, x, y, z) of a MuJoCo camera at a position that looks at a target, horizon level."""
     backward = (position - target) / np.linalg.norm(position - target)
     right = np.cross([0.0, 0.0, 1.0], backward)
