@@ -37,15 +37,27 @@ from objectcentric_ros.simulation.variants import Variant, apply_variant
 
 IDENTIFICATION_SPLITS = ("train", "fusion", "test")
 PLAIN_SHARE = 0.04
-_CATALOGUE_FUSION = 0.2          # of the families whose item is a dev item
-_TEST, _FUSION = 0.17, 0.17      # of the other families; with the catalogue's test items, a quarter of all is for testing
-_MINIATURE_DENSITY = 250.0       # kg per m3 of the bounding box
-_SHARES = (0.15, 0.25, 0.25)     # of catalogue, recolours and miniatures, at most; packaged goods are the rest
-_TINTS = {"red": (0.8, 0.1, 0.1), "orange": (0.95, 0.5, 0.1), "yellow": (0.95, 0.85, 0.15), "lime green": (0.6, 0.82, 0.15),
-          "dark green": (0.08, 0.38, 0.16), "teal": (0.05, 0.52, 0.52), "sky blue": (0.4, 0.7, 0.95), "navy blue": (0.08, 0.14, 0.45),
-          "purple": (0.45, 0.15, 0.62), "pink": (0.98, 0.55, 0.72), "brown": (0.4, 0.24, 0.12), "cream": (0.95, 0.9, 0.75),
-          "charcoal": (0.16, 0.16, 0.18), "mint green": (0.6, 0.92, 0.75)}
-_FAR = 0.5                       # RGB distance between a tint and the item's own mean colour, and between an item's tints
+_CATALOGUE_FUSION = 0.2  # of the families whose item is a dev item
+_TEST, _FUSION = 0.17, 0.17  # of the other families; with the catalogue's test items, a quarter of all is for testing
+_MINIATURE_DENSITY = 250.0  # kg per m3 of the bounding box
+_SHARES = (0.15, 0.25, 0.25)  # of catalogue, recolours and miniatures, at most; packaged goods are the rest
+_TINTS = {
+    "red": (0.8, 0.1, 0.1),
+    "orange": (0.95, 0.5, 0.1),
+    "yellow": (0.95, 0.85, 0.15),
+    "lime green": (0.6, 0.82, 0.15),
+    "dark green": (0.08, 0.38, 0.16),
+    "teal": (0.05, 0.52, 0.52),
+    "sky blue": (0.4, 0.7, 0.95),
+    "navy blue": (0.08, 0.14, 0.45),
+    "purple": (0.45, 0.15, 0.62),
+    "pink": (0.98, 0.55, 0.72),
+    "brown": (0.4, 0.24, 0.12),
+    "cream": (0.95, 0.9, 0.75),
+    "charcoal": (0.16, 0.16, 0.18),
+    "mint green": (0.6, 0.92, 0.75),
+}
+_FAR = 0.5  # RGB distance between a tint and the item's own mean colour, and between an item's tints
 
 
 @dataclass(frozen=True)
@@ -122,8 +134,10 @@ def _all(count: int, seed: int) -> tuple[IdentifiableObject, ...]:
 
 
 def _curated() -> list[IdentifiableObject]:
-    return [IdentifiableObject(item.id, item.title, "catalogue", item.id, _catalogue_split(item), item.size, item.mass, item)
-            for item in _catalogue().items]
+    return [
+        IdentifiableObject(item.id, item.title, "catalogue", item.id, _catalogue_split(item), item.size, item.mass, item)
+        for item in _catalogue().items
+    ]
 
 
 def _recolours(seed: int) -> list[IdentifiableObject]:
@@ -132,10 +146,25 @@ def _recolours(seed: int) -> list[IdentifiableObject]:
     for item in _catalogue().items:
         for name in _tints(item.id, _models()["colours"][item.id], seed, 1 if item.split == "test" else 2):
             object_id = f"{item.id}-{name.replace(' ', '-')}-{seed}"
-            styles = (f"{item.title}, {name}", f"{name.capitalize()} {item.title[0].lower()}{item.title[1:]}", f"{item.title} in {name}")
+            styles = (
+                f"{item.title}, {name}",
+                f"{name.capitalize()} {item.title[0].lower()}{item.title[1:]}",
+                f"{item.title} in {name}",
+            )
             title = styles[int(3 * _hash(seed, "title", object_id))] if "," not in item.title else f"{item.title}, {name}"
-            things.append(IdentifiableObject(object_id, title, "recolour", item.id, _catalogue_split(item), item.size, item.mass, item,
-                                             Variant(item.id, object_id, tint=_TINTS[name])))
+            things.append(
+                IdentifiableObject(
+                    object_id,
+                    title,
+                    "recolour",
+                    item.id,
+                    _catalogue_split(item),
+                    item.size,
+                    item.mass,
+                    item,
+                    Variant(item.id, object_id, tint=_TINTS[name]),
+                )
+            )
     return things
 
 
@@ -143,13 +172,23 @@ def _miniatures(seed: int) -> list[IdentifiableObject]:
     things = []
     for item in _miniature_items():
         family = _series(item)
-        things.append(IdentifiableObject(item.id, item.title, "miniature", family, _split(seed, family), item.size, item.mass, item))
+        things.append(
+            IdentifiableObject(item.id, item.title, "miniature", family, _split(seed, family), item.size, item.mass, item)
+        )
     return things
 
 
 def _packaged(product: Product) -> IdentifiableObject:
-    return IdentifiableObject(product.product_id, product.title, product.form, product.family, _split(product.seed, product.family),
-                              product.size, product.mass, product)
+    return IdentifiableObject(
+        product.product_id,
+        product.title,
+        product.form,
+        product.family,
+        _split(product.seed, product.family),
+        product.size,
+        product.mass,
+        product,
+    )
 
 
 def _tints(item_id: str, own: list[float], seed: int, count: int) -> list[str]:
@@ -184,7 +223,7 @@ def _split(seed: int, family: str) -> str:
 def _hash(seed: int, *words: str) -> float:
     """0..1."""
     digest = hashlib.sha256("|".join([str(seed), *words]).encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2 ** 48
+    return int.from_bytes(digest[:6], "big") / 2**48
 
 
 @lru_cache(maxsize=1)
@@ -194,7 +233,9 @@ def _catalogue() -> Catalogue:
 
 @lru_cache(maxsize=1)
 def _models() -> dict[str, Any]:
-    return yaml.load((Path(__file__).parent / "identification_models.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return yaml.load(
+        (Path(__file__).parent / "identification_models.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )
 
 
 @lru_cache(maxsize=1)
@@ -207,10 +248,23 @@ def _miniature_items() -> tuple[Item, ...]:
             entry = libraries[library].entries[path]
             width, depth, height = (extent * model["scale"] for extent in entry.size)
             mass = float(np.clip(_MINIATURE_DENSITY * width * depth * height, 0.02, 0.4))
-            items.append(Item(id=model["id"], title=model["title"], translations=entry.translations, size=(width, depth, height),
-                              mass=round(mass, 3), scale=model["scale"], creator=entry.creator, licence=LICENCES[library],
-                              category=entry.category, library=libraries[library].path, model=path, rotation=entry.rotation,
-                              checksum=libraries[library].checksum(path)))
+            items.append(
+                Item(
+                    id=model["id"],
+                    title=model["title"],
+                    translations=entry.translations,
+                    size=(width, depth, height),
+                    mass=round(mass, 3),
+                    scale=model["scale"],
+                    creator=entry.creator,
+                    licence=LICENCES[library],
+                    category=entry.category,
+                    library=libraries[library].path,
+                    model=path,
+                    rotation=entry.rotation,
+                    checksum=libraries[library].checksum(path),
+                )
+            )
     finally:
         for opened in libraries.values():
             opened.close()

@@ -29,8 +29,13 @@ Colour = tuple[float, float, float]
 SEGMENTS = 28
 
 
-def make_part(vertices: NDArray, faces: NDArray, colour: Colour = (1.0, 1.0, 1.0), uv: NDArray | None = None,
-              texture: NDArray[np.uint8] | None = None) -> VisualPart:
+def make_part(
+    vertices: NDArray,
+    faces: NDArray,
+    colour: Colour = (1.0, 1.0, 1.0),
+    uv: NDArray | None = None,
+    texture: NDArray[np.uint8] | None = None,
+) -> VisualPart:
     """A part from arrays of any number type; a texture makes the colour white."""
     rgba = np.array([1.0, 1.0, 1.0, 1.0] if texture is not None else [*colour, 1.0], np.float32)
     coordinates = None if texture is None or uv is None else np.clip(uv, 0, 1).astype(np.float32)
@@ -49,6 +54,7 @@ def box(size: Sequence[float], colour: Colour, centre: Sequence[float] = (0, 0, 
 def hull(points: NDArray, colour: Colour) -> VisualPart:
     """The convex hull of points."""
     from scipy.spatial import ConvexHull
+
     points = np.asarray(points, float)
     convex = ConvexHull(points)
     a, b, c = (points[convex.simplices[:, k]] for k in range(3))
@@ -57,9 +63,14 @@ def hull(points: NDArray, colour: Colour) -> VisualPart:
     return make_part(points, faces, colour)
 
 
-def loft(rings: Sequence[tuple[float, float, float]], colour: Colour = (1.0, 1.0, 1.0),
-         texture: NDArray[np.uint8] | None = None, power: float = 1.0, closed: bool = True,
-         segments: int = SEGMENTS) -> VisualPart:
+def loft(
+    rings: Sequence[tuple[float, float, float]],
+    colour: Colour = (1.0, 1.0, 1.0),
+    texture: NDArray[np.uint8] | None = None,
+    power: float = 1.0,
+    closed: bool = True,
+    segments: int = SEGMENTS,
+) -> VisualPart:
     """A surface through ellipses above each other.
 
     Args:
@@ -80,7 +91,7 @@ def loft(rings: Sequence[tuple[float, float, float]], colour: Colour = (1.0, 1.0
     if closed:
         for row, v in ((0, 0.999), (len(z) - 1, 0.001)):
             start = len(vertices)
-            ring = vertices[row * len(angle):(row + 1) * len(angle)]
+            ring = vertices[row * len(angle) : (row + 1) * len(angle)]
             vertices = np.vstack([vertices, ring, [[0, 0, z[row]]]])
             uv = np.vstack([uv, np.full((len(ring) + 1, 2), (0.001, v))])
             index = start + np.arange(len(ring) - 1)
@@ -97,8 +108,14 @@ def grid_faces(rows: int, columns: int) -> NDArray[np.int32]:
     return np.vstack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)]).astype(np.int32)
 
 
-def cylinder(radius: float, height: float, colour: Colour, centre: Sequence[float] = (0, 0, 0), top: float | None = None,
-             segments: int = 20) -> VisualPart:
+def cylinder(
+    radius: float,
+    height: float,
+    colour: Colour,
+    centre: Sequence[float] = (0, 0, 0),
+    top: float | None = None,
+    segments: int = 20,
+) -> VisualPart:
     """A cylinder, or a cone with another radius at the top."""
     top = radius if top is None else top
     part = loft([(-height / 2, radius, radius), (height / 2, top, top)], colour, segments=segments)
@@ -140,7 +157,9 @@ def extrude(outline: NDArray, height: float, colour: Colour, centre: Sequence[fl
     vertices = np.vstack([*rings, *rings, [[*middle, -height / 2], [*middle, height / 2]]])
     index = np.arange(count)
     following = (index + 1) % count
-    side = np.vstack([np.stack([index, following, following + count], -1), np.stack([index, following + count, index + count], -1)])
+    side = np.vstack(
+        [np.stack([index, following, following + count], -1), np.stack([index, following + count, index + count], -1)]
+    )
     bottom = np.stack([following, index, np.full(count, 2 * count)], -1) + np.array([2 * count, 2 * count, 2 * count])
     top = np.stack([index, following, np.full(count, 0)], -1) + np.array([3 * count, 3 * count, 4 * count + 1])
     return move([make_part(vertices, np.vstack([side, bottom, top]), colour)], centre)[0]

@@ -34,7 +34,7 @@ from objectcentric_ros.simulation.packaged_goods.vocabulary import BRANDS, KINDS
 
 PLAIN_FORMS = ("white_bag", "brown_box")
 _STANDING = {"can": 0.4, "jar": 0.45, "box": 0.2, "carton": 0.25, "bottle": 0.15, "brown_box": 0.2}
-_SHOWN = 0.76                    # share of products without package in the shop's picture, of those that can be shown so
+_SHOWN = 0.76  # share of products without package in the shop's picture, of those that can be shown so
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,10 @@ class Product:
         code = zlib.crc32(self.product_id.encode())
         if self.form in PLAIN_FORMS:
             make = packages.white_bag if self.form == "white_bag" else packages.brown_box
-            return centred(make(self.upright, code, rng))
+            return self._filling(make(self.upright, code, rng))
         picture = label.illustration(self.unpacked_parts())
-        shape = _rng(self.seed, "shape", self.brand, self.kind, zlib.crc32(self.form.encode()))       # variants share the package
-        parts = centred(packages.package(self.form, self.upright, self._design(code), picture, shape))
-        low, high = extents(parts)
-        scale = float(np.min(np.asarray(self.upright) / (high - low)))
-        return tuple(move(centred(parts, float((high - low).max()) * min(scale, 1.0))))
+        shape = _rng(self.seed, "shape", self.brand, self.kind, zlib.crc32(self.form.encode()))  # variants share the package
+        return self._filling(packages.package(self.form, self.upright, self._design(code), picture, shape))
 
     def unpacked_parts(self) -> tuple[VisualPart, ...]:
         """What is in the package, in the variant's colour, as large as the package."""
@@ -105,6 +102,11 @@ class Product:
         plain = self.form in PLAIN_FORMS
         return plain or (KINDS[self.kind].shown and _rng(self.seed, "shown", self.brand, self.kind).random() < _SHOWN)
 
+    def _filling(self, parts: list[VisualPart]) -> tuple[VisualPart, ...]:
+        """Parts stretched a little, so that they are as large as said."""
+        low, high = extents(parts)
+        return tuple(move(centred(parts), rotation=np.diag(np.asarray(self.upright) / (high - low))))
+
     def _stands(self) -> bool:
         return _stands(self.seed, self.product_id, self.form)
 
@@ -117,12 +119,23 @@ class Product:
         rng = _rng(self.seed, "design", self.brand, self.kind)
         face = _typeface(rng)
         own = _palette(rng)
-        palette = own if rng.random() < 0.35 else style.palette          # some lines of a brand have colours of their own
+        palette = own if rng.random() < 0.35 else style.palette  # some lines of a brand have colours of their own
         return label.LabelDesign(
-            brand=BRANDS[self.brand], name=kind.name.title() if kind.name[0].islower() else kind.name, variant=self.variant.title(),
-            size=self.contents, claim=str(rng.choice(kind.claims)), palette=palette, band=VARIANTS[kind.variants][self.variant],
-            logo=style.logo, logo_turn=style.logo_turn, brand_face=style.face, name_face=face,
-            layout=int(rng.integers(len(label.LAYOUTS))), background=int(rng.integers(label.BACKGROUNDS)), barcode=code)
+            brand=BRANDS[self.brand],
+            name=kind.name.title() if kind.name[0].islower() else kind.name,
+            variant=self.variant.title(),
+            size=self.contents,
+            claim=str(rng.choice(kind.claims)),
+            palette=palette,
+            band=VARIANTS[kind.variants][self.variant],
+            logo=style.logo,
+            logo_turn=style.logo_turn,
+            brand_face=style.face,
+            name_face=face,
+            layout=int(rng.integers(len(label.LAYOUTS))),
+            background=int(rng.integers(label.BACKGROUNDS)),
+            barcode=code,
+        )
 
 
 @dataclass(frozen=True)
@@ -138,7 +151,9 @@ class BrandStyle:
 def brand_style(seed: int, brand: int) -> BrandStyle:
     """Colours, logo and typeface of a brand."""
     rng = _rng(seed, "brand", brand)
-    return BrandStyle(_palette(rng), label.LOGOS[brand % len(label.LOGOS)], float(rng.choice([0, 15, -15, 90, 180])), _typeface(rng))
+    return BrandStyle(
+        _palette(rng), label.LOGOS[brand % len(label.LOGOS)], float(rng.choice([0, 15, -15, 90, 180])), _typeface(rng)
+    )
 
 
 def draw_products(count: int, seed: int, plain: int = 0) -> tuple[Product, ...]:
@@ -171,8 +186,9 @@ def draw_products(count: int, seed: int, plain: int = 0) -> tuple[Product, ...]:
     return tuple(products)
 
 
-def _family(seed: int, brand: int, kind_index: int, form: str, count: int, rng: np.random.Generator,
-            titles: set[str]) -> Iterator[Product]:
+def _family(
+    seed: int, brand: int, kind_index: int, form: str, count: int, rng: np.random.Generator, titles: set[str]
+) -> Iterator[Product]:
     """Products of one brand and kind: the same design in other colours, sometimes in another size."""
     kind = KINDS[kind_index]
     upright = _draw_size(form, rng)
@@ -188,7 +204,9 @@ def _family(seed: int, brand: int, kind_index: int, form: str, count: int, rng: 
         width, depth, height = upright
         size = upright if _stands(seed, product_id, form) else (width, height, depth)
         mass = float(np.clip(packages.DENSITIES[form] * width * depth * height, 0.02, 0.6))
-        yield Product(product_id, title, form, family, size, upright, round(mass, 3), seed, brand, kind_index, str(variant), contents)
+        yield Product(
+            product_id, title, form, family, size, upright, round(mass, 3), seed, brand, kind_index, str(variant), contents
+        )
 
 
 def _draw_size(form: str, rng: np.random.Generator) -> tuple[float, float, float]:
@@ -212,22 +230,32 @@ def _palette(rng: np.random.Generator) -> tuple[Colour, Colour, Colour]:
     hue, other = rng.random(), rng.random()
     white: Colour = (0.96, 0.96, 0.95)
     style = int(rng.integers(6))
-    if style == 0:                               # white with coloured ink
+    if style == 0:  # white with coloured ink
         return white, colorsys.hsv_to_rgb(hue, 0.25, 1.0), colorsys.hsv_to_rgb(hue, 0.9, 0.5)
-    if style == 1:                               # strong colour, white ink
+    if style == 1:  # strong colour, white ink
         return colorsys.hsv_to_rgb(hue, 0.85, 0.65), colorsys.hsv_to_rgb(other, 0.8, 0.55), white
-    if style == 2:                               # pastel
+    if style == 2:  # pastel
         return colorsys.hsv_to_rgb(hue, 0.3, 0.97), colorsys.hsv_to_rgb(other, 0.3, 0.95), colorsys.hsv_to_rgb(hue, 0.7, 0.3)
-    if style == 3:                               # dark with gold
+    if style == 3:  # dark with gold
         return colorsys.hsv_to_rgb(hue, 0.6, 0.22), colorsys.hsv_to_rgb(hue, 0.6, 0.36), (0.92, 0.78, 0.42)
-    if style == 4:                               # two strong colours
-        return colorsys.hsv_to_rgb(hue, 0.9, 0.9), colorsys.hsv_to_rgb(hue + rng.choice([0.33, 0.5, 0.67]), 0.85, 0.85), (0.08, 0.08, 0.12)
-    return (0.9, 0.84, 0.72), colorsys.hsv_to_rgb(hue, 0.5, 0.75), colorsys.hsv_to_rgb(hue, 0.8, 0.35)      # kraft paper
+    if style == 4:  # two strong colours
+        return (
+            colorsys.hsv_to_rgb(hue, 0.9, 0.9),
+            colorsys.hsv_to_rgb(hue + rng.choice([0.33, 0.5, 0.67]), 0.85, 0.85),
+            (0.08, 0.08, 0.12),
+        )
+    return (0.9, 0.84, 0.72), colorsys.hsv_to_rgb(hue, 0.5, 0.75), colorsys.hsv_to_rgb(hue, 0.8, 0.35)  # kraft paper
 
 
 def _typeface(rng: np.random.Generator) -> Typeface:
-    return Typeface(str(rng.choice(FONTS)), int(rng.choice([300, 500, 650, 800])), float(rng.choice([0, 0, 0, 0.2, -0.12])),
-                    str(rng.choice(["upper", "title", "title", "lower"])), float(rng.choice([0, 0, 0, 0.12])), bool(rng.random() < 0.1))
+    return Typeface(
+        str(rng.choice(FONTS)),
+        int(rng.choice([300, 500, 650, 800])),
+        float(rng.choice([0, 0, 0, 0.2, -0.12])),
+        str(rng.choice(["upper", "title", "title", "lower"])),
+        float(rng.choice([0, 0, 0, 0.12])),
+        bool(rng.random() < 0.1),
+    )
 
 
 def _rng(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
