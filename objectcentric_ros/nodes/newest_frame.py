@@ -24,8 +24,8 @@ from typing import Generic, TypeVar
 
 Frame = TypeVar("Frame")
 
-FRESH_SHARE = 0.1   # of a period: of a frame that came longer before its turn, the next is awaited ...
-LONGEST_WAIT = 0.5  # ... but not for longer than this [s]
+FRESH_SHARE = 0.1    # of a period: of a frame that came longer before its turn, the next is awaited ...
+LONGEST_WAIT = 0.25  # ... but not for longer than this [s]
 
 
 class NewestFrameWorker(Generic[Frame]):
