@@ -100,7 +100,7 @@ def front(design: LabelDesign, picture: Image, width: int, height: int) -> Image
     canvas = ground(design, width, height)
     margin = max(3, round(0.05 * min(width, height)))
     x, y, w, h = margin, margin, width - 2 * margin, height - 2 * margin
-    sections = LAYOUTS[design.layout]
+    sections: tuple[str, ...] = LAYOUTS[design.layout]
     if w > 1.25 * h:  # the picture beside the rest
         side = int(0.4 * w)
         left = design.layout % 2 == 0

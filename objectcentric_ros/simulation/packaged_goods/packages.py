@@ -27,6 +27,7 @@ from objectcentric_ros.simulation.item_model import VisualPart
 from objectcentric_ros.simulation.packaged_goods import label
 from objectcentric_ros.simulation.packaged_goods.label import Image, LabelDesign
 from objectcentric_ros.simulation.packaged_goods.primitives import Colour, cylinder, grid_faces, loft, make_part, move
+from objectcentric_ros.simulation.packaged_goods.product_shapes import blend
 
 Parts = list[VisualPart]
 Size = tuple[float, float, float]
@@ -203,7 +204,7 @@ def _bottle(size: Size, design: LabelDesign, picture: Image, rng: np.random.Gene
 def _jar(size: Size, design: LabelDesign, picture: Image, rng: np.random.Generator) -> Parts:
     r, h = size[0] / 2, size[2]
     lid = rng.uniform(0.14, 0.28)
-    glass = tuple(0.75 * a + 0.2 for a in design.band)
+    glass = blend((0.8, 0.8, 0.8), design.band, 0.75)
     body = loft(
         [
             (-0.5 * h, 0.85 * r, 0.85 * r),
@@ -276,7 +277,9 @@ def white_bag(size: Size, code: int, rng: np.random.Generator) -> Parts:
     for number in range(2):
         width, height = _pixels(w, h, 256)
         creases = cv2.resize(rng.normal(0, 1, (18, 12)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-        creases += 0.7 * cv2.resize(rng.normal(0, 1, (40, 26)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+        creases = creases + 0.7 * cv2.resize(
+            rng.normal(0, 1, (40, 26)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+        )
         image = np.clip(tone + 9 * np.abs(creases)[..., None] - 9, 0, 255).astype(np.uint8)
         if number == 0 and rng.random() < 0.8:
             _stick(image, code, rng)

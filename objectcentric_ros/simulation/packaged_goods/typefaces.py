@@ -24,15 +24,20 @@ import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-_HEIGHT = 64                     # px; text is drawn once at this size and then fitted
-_HERSHEY = {"triplex": cv2.FONT_HERSHEY_TRIPLEX, "complex": cv2.FONT_HERSHEY_COMPLEX, "script": cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
-            "duplex": cv2.FONT_HERSHEY_DUPLEX}
+_HEIGHT = 64  # px; text is drawn once at this size and then fitted
+_HERSHEY = {
+    "triplex": cv2.FONT_HERSHEY_TRIPLEX,
+    "complex": cv2.FONT_HERSHEY_COMPLEX,
+    "script": cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
+    "duplex": cv2.FONT_HERSHEY_DUPLEX,
+}
 FONTS = ("aileron", "atkinson", "mono", *_HERSHEY)
 
 
@@ -66,16 +71,16 @@ def _font(name: str, weight: int) -> ImageFont.FreeTypeFont:
         if name == "atkinson":
             font.set_variation_by_axes([weight])
         return font
-    font = ImageFont.load_default(_HEIGHT)
-    assert isinstance(font, ImageFont.FreeTypeFont)
-    return font
+    aileron = ImageFont.load_default(_HEIGHT)
+    assert isinstance(aileron, ImageFont.FreeTypeFont)
+    return aileron
 
 
 @lru_cache(maxsize=4096)
 def text_mask(text: str, face: Typeface) -> NDArray[np.uint8]:
     """Coverage (h, w) of the text, cropped to it; 64 px a line before cropping."""
     text = {"upper": text.upper(), "lower": text.lower()}.get(face.case, text)
-    mask = _hershey(text, face) if face.font in _HERSHEY else _outlines(text, face)
+    mask: NDArray[Any] = _hershey(text, face) if face.font in _HERSHEY else _outlines(text, face)
     if face.outlined:
         mask = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
     if face.slant:
@@ -86,7 +91,7 @@ def text_mask(text: str, face: Typeface) -> NDArray[np.uint8]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return np.zeros((8, 8), np.uint8)
-    return mask[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+    return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _outlines(text: str, face: Typeface) -> NDArray[np.uint8]:
@@ -120,7 +125,7 @@ def fitted(mask: NDArray[np.uint8], width: int, height: int, stretch: float = 1.
         x = min(x, stretch * y)
     else:
         y = min(y, stretch * x)
-    return cv2.resize(mask, (max(1, int(w * x)), max(1, int(h * y))), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(mask, (max(1, int(w * x)), max(1, int(h * y))), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def wrapped(text: str, face: Typeface, aspect: float) -> NDArray[np.uint8]:
@@ -132,8 +137,10 @@ def wrapped(text: str, face: Typeface, aspect: float) -> NDArray[np.uint8]:
         lines = [" ".join(line) for line in np.array_split(np.asarray(words, object), count)]
         masks = [text_mask(line, face) for line in lines]
         width, gap = max(mask.shape[1] for mask in masks), 14
-        pages = [np.pad(mask, ((0, gap), ((width - mask.shape[1]) // 2, width - mask.shape[1] - (width - mask.shape[1]) // 2)))
-                 for mask in masks]
+        pages = [
+            np.pad(mask, ((0, gap), ((width - mask.shape[1]) // 2, width - mask.shape[1] - (width - mask.shape[1]) // 2)))
+            for mask in masks
+        ]
         page = np.vstack(pages)[:-gap]
         scale = min(aspect / page.shape[1], 1.0 / page.shape[0])
         if scale > best_size:
