@@ -29,7 +29,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -37,6 +37,9 @@ from numpy.typing import NDArray
 
 from objectcentric_ros.identification.encoder import Encoder
 from objectcentric_ros.identification.manifest import REFERENCE_SOURCES, SOURCES, Manifest, ManifestRow
+
+if TYPE_CHECKING:
+    from objectcentric_ros.identification.deployed_text import TextEncoder
 
 UNIT_TOLERANCE = 1e-3       # half-precision vectors are this near to length 1
 _VERSION = 1                # of the file: raise it when its fields change
@@ -47,24 +50,6 @@ _TITLE = 500                # characters of a title that are kept beside its vec
 
 Progress = Callable[[int, int], None]
 """Called with the number of rows done and of all."""
-
-
-class TextEncoder(Protocol):
-    """Maps titles into the space of the image tower that it was trained with."""
-
-    @property
-    def key(self) -> str:
-        """Name and hash of the weights."""
-        ...
-
-    @property
-    def dimension(self) -> int:
-        """Length D of a vector: the image tower's."""
-        ...
-
-    def encode(self, texts: list[str]) -> NDArray[np.float32]:
-        """Encode N titles into (N, D) float32 vectors of length 1."""
-        ...
 
 
 class EmbeddingError(ValueError):
@@ -199,9 +184,8 @@ def embed_manifest(manifest: Manifest, encoder: Encoder, text_encoder: TextEncod
             for turn in range(0, 4, 4 if row.source in ("query", "text") else 4 // quarter_turns)]
     key = encoder.key
     if text_encoder is not None:
-        image_key = getattr(text_encoder, "image_key", encoder.key)
-        if text_encoder.dimension != encoder.dimension or image_key != encoder.key:
-            raise EmbeddingError(f"text encoder {text_encoder.key} speaks the space of {image_key} ({text_encoder.dimension} "
+        if text_encoder.dimension != encoder.dimension or text_encoder.image_key != encoder.key:
+            raise EmbeddingError(f"text encoder {text_encoder.key} speaks the space of {text_encoder.image_key} "
                                  f"numbers), not that of {encoder.key} ({encoder.dimension})")
         key = f"{encoder.key}+{text_encoder.key}"
     name = hashlib.sha256(f"{_VERSION} {key} {quarter_turns} {manifest_hash(manifest)}".encode()).hexdigest()[:24]

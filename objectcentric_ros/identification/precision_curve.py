@@ -32,7 +32,7 @@ arXiv:1805.08206), is the mean over cases of 1 - precision at the case's own con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,6 +157,11 @@ class Interval:
     low: float
     high: float
 
+    @property
+    def pair(self) -> list[float]:
+        """[low, high], as JSON has it."""
+        return [self.low, self.high]
+
 
 class Bootstrap:
     """Samples of groups of test cases, drawn with replacement: all cases of a query (or of an object) come together.
@@ -222,9 +227,3 @@ class Bootstrap:
             threshold = int(np.flatnonzero(accepted >= (0.95 - _ROUNDING) * weights.sum())[-1])
             return [area, float(weights[unknown_ranks >= threshold].sum() / weights.sum())]
         return self.samples(figures)
-
-
-def intervals(bootstrap: Bootstrap, samples: NDArray[np.float64], names: Sequence[str]) -> Mapping[str, list[float]]:
-    """Figure -> [low, high]."""
-    found = {name: bootstrap.interval(samples[:, index]) for index, name in enumerate(names)}
-    return {name: [interval.low, interval.high] for name, interval in found.items()}

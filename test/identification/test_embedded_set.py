@@ -66,7 +66,7 @@ class ColourWords:
     image_key = "mean-1"
     dimension = 3
 
-    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return np.eye(3, dtype=np.float32)[[("red", "green", "blue").index(text) for text in texts]]
 
 
