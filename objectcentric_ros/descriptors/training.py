@@ -167,7 +167,7 @@ def train(recipe: DescriptorRecipe, views: Sequence[ObjectView], output: Path, w
         log_every_n_steps=min(25, config.steps), **options)
     runner.fit(module, loader, ckpt_path=str(last) if last.exists() else None, weights_only=True)
     figures = validate(module.network, validation)
-    facts = {"name": recipe.name, "recipe": as_mapping(recipe), "commit": _commit(), "steps": runner.global_step,
+    facts = {"name": recipe.name, "recipe": as_mapping(recipe), "commit": current_commit(), "steps": runner.global_step,
              "seconds": round(time.monotonic() - began), "device": str(module.device), "threads": torch.get_num_threads(),
              "instances": sorted({view.instance for view in views}), "views": len(views),
              "starting_weights": START_WEIGHTS.get(recipe.network.weights, recipe.network.weights or "none: from scratch"),
@@ -184,7 +184,8 @@ def _tensorboard(work: Path) -> list[Any]:
         return []
 
 
-def _commit() -> str:
+def current_commit() -> str:
+    """Short hash of the checkout's commit; "unknown" where there is none."""
     try:
         answer = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, timeout=5,
                                 cwd=Path(__file__).parent)

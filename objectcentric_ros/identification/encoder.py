@@ -48,7 +48,13 @@ def _efficientnet_lite0() -> Encoder:
     return EfficientNetLite0()
 
 
-ENCODERS: dict[str, Callable[[], Encoder]] = {"efficientnet_lite0": _efficientnet_lite0}
+def _identification() -> Encoder:
+    from objectcentric_ros.identification.deployed_encoder import DeployedImageEncoder  # loads OpenVINO
+
+    return DeployedImageEncoder()
+
+
+ENCODERS: dict[str, Callable[[], Encoder]] = {"efficientnet_lite0": _efficientnet_lite0, "identification": _identification}
 """Constructors by name; a new encoder is a new module and a line here."""
 
 

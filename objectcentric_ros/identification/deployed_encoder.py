@@ -1,0 +1,163 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The exported image encoder on the robot: OpenVINO on the CPU, no torch.
+
+A model NAME is NAME.yaml (the card, whose section "export" is read here) with NAME.xml and NAME.bin (weights of 16 bits,
+computed in 32) and, where it passed the accuracy gate of the export, NAME.int8.xml and NAME.int8.bin. All of them give
+embeddings of one space, so they have one key; scaling of the colours and of the vectors' length are inside the graph.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import yaml
+from numpy.typing import NDArray
+
+from objectcentric_ros.identification.efficientnet_lite import fit_square
+from objectcentric_ros.paths import share_dir
+
+DEFAULT = "identification_image"
+ENDINGS = (".yaml", ".int8.xml", ".int8.bin", ".xml", ".bin", ".safetensors")
+REMEDY = "`objectcentric export identification` writes it anew"
+_BATCH = 8                  # larger batches are no faster on a CPU and take more memory
+
+
+class EncoderMissing(ValueError):
+    """There is no exported image encoder of this name."""
+
+
+def find_encoder(name: str = DEFAULT) -> Path:
+    """Path without ending of an exported encoder.
+
+    Args:
+        name: a path with or without ending, or the name of a model in models/.
+
+    Raises:
+        EncoderMissing: it isn't there; the sentence says how it is made.
+    """
+    stem = name
+    for ending in ENDINGS:
+        stem = stem.removesuffix(ending)
+    for place in (Path(stem), share_dir() / stem, share_dir() / "models" / stem):
+        if with_ending(place, ".yaml").is_file() and with_ending(place, ".xml").is_file():
+            return place
+    raise EncoderMissing(f"there is no exported image encoder {name!r}: train one with `objectcentric train image-encoder "
+                         "RECIPE`, write it with `objectcentric export identification CHECKPOINT`, or use the encoder "
+                         "efficientnet_lite0")
+
+
+class DeployedImageEncoder:
+    """An exported encoder; implements Encoder. Any thread may call it.
+
+    Args:
+        name: see find_encoder.
+        precision: int8 or fp16; empty: int8 where the card says that it passed the gate, else fp16.
+        threads: CPU threads of an inference.
+
+    Raises:
+        EncoderMissing: it isn't there.
+        ValueError: card or files are broken or don't belong together, or it has no such precision.
+    """
+
+    def __init__(self, name: str | Path = DEFAULT, precision: str = "", threads: int = 2) -> None:
+        place = find_encoder(str(name))
+        export = _read_export(place)
+        try:
+            self.precision = precision or str(export["precision"])
+            if self.precision not in export["files"]:
+                raise ValueError(f"{place} has no {self.precision} files; it has {', '.join(export['files'])}")
+            files: Mapping[str, str] = export["files"][self.precision]
+            for file, digest in files.items():
+                _check(place.parent / file, str(digest))
+            xml = place.parent / next(file for file in files if file.endswith(".xml"))
+            self.key, self.dimension, self.side = str(export["key"]), int(export["dimension"]), int(export["side"])
+        except (KeyError, TypeError, AttributeError, StopIteration) as error:
+            raise ValueError(f"{with_ending(place, '.yaml')} is no card of an exported image encoder "
+                             f"({type(error).__name__}: {error}): {REMEDY}") from error
+        self._load(xml, threads)
+
+    @classmethod
+    def of_graph(cls, xml: Path, export: Mapping[str, Any], precision: str, threads: int = 2) -> DeployedImageEncoder:
+        """An encoder of a graph whose files are where the export is at work, before there is a card."""
+        encoder = cls.__new__(cls)
+        encoder.precision = precision
+        encoder.key, encoder.dimension, encoder.side = str(export["key"]), int(export["dimension"]), int(export["side"])
+        encoder._load(xml, threads)
+        return encoder
+
+    def encode(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Encode images; see Encoder. An image that is not square is padded with grey.
+
+        Raises:
+            ValueError: one of them is no (H, W, 3) uint8 RGB image, or empty.
+        """
+        vectors = np.empty((len(images), self.dimension), np.float32)
+        for start in range(0, len(images), _BATCH):
+            batch = np.stack([fit_square(image, self.side) for image in images[start:start + _BATCH]])
+            with self._guard:
+                vectors[start:start + len(batch)] = self._request.infer([batch])[0]
+        return vectors
+
+    def _load(self, xml: Path, threads: int) -> None:
+        try:
+            core = ov.Core()
+            compiled = core.compile_model(core.read_model(xml), "CPU", {
+                "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
+            shape_in, shape_out = compiled.input(0).get_partial_shape(), compiled.output(0).get_partial_shape()
+            sizes = (shape_in[1].get_length(), shape_in[2].get_length(), shape_out[1].get_length())
+        except RuntimeError as error:
+            raise ValueError(f"{xml} is no exported image encoder: {str(error).strip().splitlines()[-1]}; {REMEDY}") from error
+        if sizes != (self.side, self.side, self.dimension):
+            raise ValueError(f"{xml} takes images of {sizes[1]}x{sizes[0]} and gives {sizes[2]} numbers, its card says "
+                             f"{self.side}x{self.side} and {self.dimension}: {REMEDY}")
+        self._compiled = compiled
+        self._request = compiled.create_infer_request()
+        self._guard = threading.Lock()
+
+
+def with_ending(place: Path, ending: str) -> Path:
+    """The file of a model whose path without ending this is."""
+    return place.with_name(place.name + ending)    # with_suffix() would cut a name with a dot
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, 16 hexadecimal digits: against accidents, not against attackers."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _read_export(place: Path) -> Mapping[str, Any]:
+    path = with_ending(place, ".yaml")
+    try:
+        card = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path} can't be read: {error}") from error
+    if not isinstance(card, dict) or not isinstance(card.get("export"), dict):
+        raise ValueError(f"{path} is no card of an exported image encoder: {REMEDY}")
+    return card["export"]
+
+
+def _check(path: Path, digest: str) -> None:
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: {REMEDY}")
+    if file_digest(path) != digest:
+        raise ValueError(f"{path} is not the file that its card is about: {REMEDY}")
