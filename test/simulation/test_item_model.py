@@ -28,7 +28,7 @@ from PIL import Image
 
 from objectcentric_ros.simulation import item_model
 from objectcentric_ros.simulation.catalogue import Catalogue, Item
-from objectcentric_ros.simulation.item_model import load_item_model
+from objectcentric_ros.simulation.item_model import load_item_model, load_visual_parts
 
 # A wedge, y up: 2 wide, 4 high, 6 deep, its front face (z = 3) textured with the whole image, its rest plain red.
 OBJ = b"""mtllib wedge.mtl
@@ -122,3 +122,14 @@ def test_heavy_models_are_simplified(catalogue: Catalogue) -> None:
     assert sum(len(part.faces) for part in model.parts) <= item_model.MAX_FACES
     extents = np.ptp(np.vstack([part.vertices for part in model.parts]), axis=0)
     assert extents == pytest.approx(catalogue.get("biplane").size, abs=0.002)
+
+
+def test_what_is_seen_can_be_had_without_convex_pieces(catalogue, tmp_path) -> None:
+    item = catalogue.get("butter")
+    visual, whole = load_visual_parts(item, tmp_path / "visual"), load_item_model(item, tmp_path / "whole")
+    assert len(visual) == len(whole.parts) and len(list((tmp_path / "visual").iterdir())) == 1
+    for ours, theirs in zip(visual, whole.parts, strict=True):
+        np.testing.assert_array_equal(ours.vertices, theirs.vertices)
+        np.testing.assert_array_equal(ours.faces, theirs.faces)
+    again = load_visual_parts(item, tmp_path / "visual")
+    np.testing.assert_array_equal(again[0].vertices, visual[0].vertices)
