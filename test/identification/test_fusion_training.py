@@ -1,0 +1,158 @@
+# Copyright 2026 the objectcentric_ros developers
+# SPDX-License-Identifier: Apache-2.0
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from objectcentric_ros.identification.embedded_set import EmbeddedSet
+from objectcentric_ros.identification.fusion import FusionModel
+from objectcentric_ros.identification.fusion_cases import draw_cases, query_pool
+from objectcentric_ros.identification.fusion_recipe import (
+    FusionCaseConfig,
+    FusionDataConfig,
+    FusionRecipe,
+    PromiseConfig,
+    TreeConfig,
+)
+from objectcentric_ros.identification.fusion_training import (
+    TooFewObjects,
+    answers,
+    cross_fit,
+    fold_parts,
+    train_fusion,
+    training_cases,
+    training_rows,
+)
+
+pytest.importorskip("xgboost")
+pytest.importorskip("mapie")
+
+RECIPE = FusionRecipe(folds=3, cases=FusionCaseConfig(candidates=(5, 10), per_query=4),
+                      trees=TreeConfig(count=30, depth=3, early_stopping=5),
+                      promises=PromiseConfig(targets=(0.6, 0.999), draws=3))
+COUNTS, NOISE = (2, 2, 2, 1, 1), (0.9, 0.5, 0.8, 1.0, 1.3)       # query, tray, bin, catalog, text
+
+
+def synthetic_embeddings(objects: int = 45, split: str = "fusion", seed: int = 0, turns: int = 1) -> EmbeddedSet:
+    """Noisy copies of one direction an object; pictures of the catalogue and titles lie apart from the others."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number, centre in enumerate(rng.normal(size=(objects, 24))):
+        for source, (count, noise) in enumerate(zip(COUNTS, NOISE, strict=True)):
+            for picture in range(count):
+                for _ in range(turns if 1 <= source <= 3 else 1):
+                    vector = centre / np.linalg.norm(centre) + noise * rng.normal(size=24) / np.sqrt(24)
+                    vector[source] += (0.0, 0.0, 0.0, 0.5, 1.5)[source]
+                    rows.append((f"object{number}", source, vector / np.linalg.norm(vector), f"{number}/{source}/{picture}"))
+    ids, sources, vectors, paths = zip(*rows, strict=True)
+    return EmbeddedSet(np.array(ids), np.array(sources, np.int8), np.array(vectors, np.float32), np.array([split] * len(ids)),
+                       np.array(paths), "image-1+text-1")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    path = tmp_path_factory.mktemp("fusion") / "model.ubj"
+    return path, train_fusion(synthetic_embeddings(), RECIPE, path)
+
+
+def test_a_trained_model_beats_the_nearest_reference(trained: tuple[Path, dict]) -> None:
+    path, card = trained
+    fused, nearest = (card["validation"][name] for name in (card["features"], "min_distance"))
+    for scenario in ("50-70-100-100", "25-50-100-100"):
+        assert fused[scenario]["precision_at_100"] > nearest[scenario]["precision_at_100"] + 0.01
+        assert fused[scenario]["aurc"] < nearest[scenario]["aurc"]
+    assert fused["open_set_auroc"] > 0.8
+    other = query_pool(synthetic_embeddings(seed=7))           # objects that it has nothing of
+    cases = training_cases(other, RECIPE, np.random.default_rng(0))
+    model = FusionModel.load(path)
+    _, correct = answers(cases, model.batch(cases.distances)[0])
+    assert correct[cases.truth >= 0].mean() > 0.6
+
+
+def test_the_card_says_what_robots_and_people_need(trained: tuple[Path, dict]) -> None:
+    path, card = trained
+    model = FusionModel.load(path)
+    assert (model.image_key, model.text_key, model.quarter_turns) == ("image-1", "text-1", 1)
+    assert 0 < model.threshold(0.6) < 1 and model.threshold(0.999) is None       # type: ignore[operator]
+    assert card["n"] == card["objects"] == 45 and card["queries"] == 90 and card["confidence"] == 0.9
+    assert "70-85-100-100" in card["scenario"] and "10%" in card["scenario"]
+    assert card["rows"] > 10 * card["queries"] and 1 <= card["trees"] <= 30
+    assert card["recipe"]["folds"] == 3
+    assert card["features"] == min(("distances", "distances+gaps"), key=lambda name: card["validation"][name]["mean_aurc"])
+
+
+def test_the_same_seed_trains_the_same_model(trained: tuple[Path, dict], tmp_path: Path) -> None:
+    again = train_fusion(synthetic_embeddings(), RECIPE, tmp_path / "again.ubj")
+    assert again["sha256"] == trained[1]["sha256"] and again["thresholds"] == trained[1]["thresholds"]
+
+
+def test_permuted_distances_are_worth_a_guess() -> None:
+    """With the objects' distances shuffled nothing is left but coverage, which must not tell who is right."""
+    pool = query_pool(synthetic_embeddings(90))
+    order = np.argsort(np.random.default_rng(0).random(pool.distances.shape[:2]), axis=1)
+    shuffled = replace(pool, distances=np.take_along_axis(pool.distances, order[..., None], axis=1))
+    recipe = replace(RECIPE, promises=PromiseConfig(scenarios=((25.0, 25.0, 25.0, 25.0),), per_query=20, open_set=0.0))
+    judged, _ = cross_fit(shuffled, fold_parts(90, recipe), "distances+gaps", recipe)
+    cases, rows = judged.cases, np.arange(len(judged.cases))
+    guess = np.where(cases.covered[rows, cases.truth], 1 / np.maximum(cases.covered.sum(axis=1), 1), 0.0).mean()
+    _, correct = answers(cases, 1 / (1 + np.exp(-judged.log_odds)))
+    assert 0.1 < guess < 0.2 and correct.mean() == pytest.approx(guess, abs=0.05)   # the 180 queries spread by 0.02
+    seen = draw_cases(np.random.default_rng(0), pool, np.arange(180), (5, 10), np.ones(4))
+    assert answers(seen, 2.0 - np.nanmin(seen.distances, axis=-1, initial=2.0))[1].mean() > 0.7       # unshuffled, they tell
+
+
+def test_folds_share_no_object() -> None:
+    parts = fold_parts(45, RECIPE)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(45)) and len(parts) == 3
+
+
+def test_rows_are_the_candidates_that_have_a_reference() -> None:
+    cases = training_cases(query_pool(synthetic_embeddings()), RECIPE, np.random.default_rng(0))
+    rows, labels = training_rows(cases, "distances")
+    assert len(rows) == len(labels) == cases.covered.sum() and not np.isnan(rows).all(axis=1).any()
+    true_covered = cases.covered[np.arange(len(cases)), cases.truth] & (cases.truth >= 0)
+    assert labels.sum() == true_covered.sum()
+
+
+def test_too_few_objects_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TooFewObjects, match="20 objects"):
+        train_fusion(synthetic_embeddings(20), RECIPE, tmp_path / "model.ubj")
+    with pytest.raises(ValueError, match="0 queries"):
+        train_fusion(synthetic_embeddings(split="train"), RECIPE, tmp_path / "model.ubj")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_embeddings_in_other_orientations_are_refused(tmp_path: Path) -> None:
+    turned = synthetic_embeddings(turns=4)
+    with pytest.raises(ValueError, match="4 rows a reference image"):
+        train_fusion(turned, RECIPE, tmp_path / "model.ubj")
+    recipe = replace(RECIPE, features="distances", data=FusionDataConfig(quarter_turns=4))
+    card = train_fusion(turned, recipe, tmp_path / "model.ubj")
+    assert card["quarter_turns"] == 4 and "distances+gaps" not in card["validation"]
+
+
+@pytest.mark.parametrize("make", [lambda: FusionRecipe(features="colours"), lambda: FusionRecipe(folds=2),
+                                  lambda: FusionDataConfig(quarter_turns=3), lambda: FusionDataConfig(split="rest"),
+                                  lambda: FusionCaseConfig(candidates=(30, 10)), lambda: FusionCaseConfig(near=2.0),
+                                  lambda: TreeConfig(rate=0.0), lambda: PromiseConfig(scenarios=((70.0, 85.0),)),
+                                  lambda: PromiseConfig(targets=(1.0,))])
+def test_recipes_without_meaning_are_refused(make) -> None:
+    with pytest.raises(ValueError):
+        make()
