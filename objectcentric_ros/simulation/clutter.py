@@ -37,13 +37,17 @@ _MAX_TOP = 0.30                                     # nothing may lie where it w
 
 
 class Droppable(Protocol):
-    """What must be known of a thing to drop it: what people call it, and its extents (x, y, z) [m]."""
+    """What must be known of a thing to drop it."""
 
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """What people call it."""
+        ...
 
     @property
-    def size(self) -> tuple[float, float, float]: ...
+    def size(self) -> tuple[float, float, float]:
+        """Extents (x, y, z) [m]."""
+        ...
 
 
 class ClutterError(RuntimeError):

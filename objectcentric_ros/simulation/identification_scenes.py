@@ -51,20 +51,32 @@ class Pictured(Protocol):
     """What pictures are made of; `identification_objects.IdentifiableObject` is one."""
 
     @property
-    def object_id(self) -> str: ...
+    def object_id(self) -> str:
+        """Unique; part of file names."""
+        ...
 
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """What people call it."""
+        ...
 
     @property
-    def size(self) -> tuple[float, float, float]: ...
+    def size(self) -> tuple[float, float, float]:
+        """Extents (x, y, z) [m]."""
+        ...
 
     @property
-    def mass(self) -> float: ...
+    def mass(self) -> float:
+        """[kg]."""
+        ...
 
-    def parts(self) -> tuple[VisualPart, ...]: ...
+    def parts(self) -> tuple[VisualPart, ...]:
+        """What is seen of it in the tray: centred, z up [m]."""
+        ...
 
-    def catalog_parts(self) -> tuple[VisualPart, ...]: ...
+    def catalog_parts(self) -> tuple[VisualPart, ...]:
+        """What a shop's picture shows, upright with the front at -y [m]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,7 @@ class LookConfig:
     tilt: float = 0.03
     second_shift: float = 0.02
     second_tilt: float = 0.05
-    light: float = 0.3
+    light: float = 0.2
     warmth: float = 0.08
 
 
