@@ -34,6 +34,7 @@ MODELS = {
     "segmentation": "the segmenter, from simulated trays",
     "descriptors": "dense descriptors and keypoints, from photographs with masks or rendered views",
     "image-encoder": "the image encoder of identification, from a manifest of queries and references",
+    "fusion": "the fusion of reference sources of identification, and the precision that it promises",
 }
 
 
