@@ -30,6 +30,7 @@ objectcentric export descriptors --help has more. Needs the packages of requirem
 MODELS = {
     "descriptors": "dense descriptors and keypoints, to ONNX and OpenVINO, in 8 bits where that costs no accuracy",
     "identification": "the image encoder of identification, to OpenVINO, in 8 bits where that costs no accuracy",
+    "text-encoder": "the title encoder of identification, to OpenVINO with weights in 8 bits",
 }
 
 

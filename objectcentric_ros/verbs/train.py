@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   objectcentric train descriptors cpu --set data.folder=photos
   objectcentric train descriptors config/descriptors/shipped_caps.yaml
   objectcentric train image-encoder image_cpu_self_supervised --data out/identification
+  objectcentric train text-encoder text_cpu --image-model models/identification_image.safetensors
 
 objectcentric train segmentation --help, and so on, have more. Needs the packages of requirements/train.txt."""
 
@@ -34,6 +35,7 @@ MODELS = {
     "segmentation": "the segmenter, from simulated trays",
     "descriptors": "dense descriptors and keypoints, from photographs with masks or rendered views",
     "image-encoder": "the image encoder of identification, from a manifest of queries and references",
+    "text-encoder": "the title encoder of identification, into the space of an image encoder",
     "fusion": "the fusion of reference sources of identification, and the precision that it promises",
 }
 
