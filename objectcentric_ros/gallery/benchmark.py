@@ -202,7 +202,7 @@ def _import(gallery: Gallery, benchmark: GalleryBenchmark, vectors: NDArray[np.f
 
 
 def _index(gallery: Gallery, benchmark: GalleryBenchmark, notes: _Notes, say: Callable[[str], None]) -> None:
-    config = asdict(benchmark.index)
+    config = {name: value for name, value in asdict(benchmark.index).items() if name in ("kind", "m", "ef_construction")}
     if notes.values.get("index") != config:
         say(f"building the {benchmark.index.kind} index")
         started = time.perf_counter()

@@ -32,6 +32,9 @@ SOURCES = ("tray", "bin", "catalog", "text")
 
 IMAGE_SOURCES = SOURCES[:3]
 
+CROP_IMAGE = "crop"
+"""Name of the pick image that shows the item alone, cut out of the look before the grasp, if it was surely recognised."""
+
 MAX_TITLE_LENGTH = 500
 MAX_ID_LENGTH = 128
 _ID = re.compile(r"[a-z0-9_-]+")
@@ -52,6 +55,14 @@ def require_object_id(object_id: str) -> str:
     if not isinstance(object_id, str) or not _ID.fullmatch(object_id) or len(object_id) > MAX_ID_LENGTH:
         raise InvalidRecord(f"object id {_shown(object_id)} is not usable: expected 1 to {MAX_ID_LENGTH} of a-z 0-9 _ -")
     return object_id
+
+
+def require_pick_id(pick_id: str) -> str:
+    """The UUID in its usual spelling, or raise InvalidRecord."""
+    try:
+        return str(uuid.UUID(pick_id))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InvalidRecord(f"pick id {_shown(pick_id)} is not a UUID") from error
 
 
 def require_text(text: str, what: str, limit: int = MAX_TITLE_LENGTH) -> str:
@@ -156,6 +167,7 @@ class ReferenceRecord:
         size: (width, height) [px]; (0, 0) for text.
         text: the text of a text reference, else None.
         language: of the text, may be empty.
+        pick_id: the verified pick that it was learned from; empty: added by somebody.
     """
 
     reference_id: int
@@ -167,6 +179,7 @@ class ReferenceRecord:
     size: tuple[int, int] = (0, 0)
     text: str | None = None
     language: str = ""
+    pick_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,7 +215,7 @@ class PickRecord:
         started: [s since 1970].
         finished: [s since 1970], not before started.
         attempts: in order.
-        images: PNG or JPEG bytes by name, the evidence.
+        images: PNG or JPEG bytes by name, the evidence; CROP_IMAGE is what the gallery may learn.
 
     Raises:
         InvalidRecord: a field can't be stored.
@@ -218,10 +231,7 @@ class PickRecord:
     images: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "pick_id", str(uuid.UUID(self.pick_id)))
-        except (ValueError, AttributeError, TypeError) as error:
-            raise InvalidRecord(f"pick id {_shown(self.pick_id)} is not a UUID") from error
+        object.__setattr__(self, "pick_id", require_pick_id(self.pick_id))
         require_text(self.outcome, "the outcome of the pick", 64)
         for name, value in (("object_id", self.object_id), ("request", self.request)):
             if value:

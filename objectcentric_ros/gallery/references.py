@@ -65,14 +65,16 @@ def _insert(connection: psycopg.Connection, object_id: str, source: str, content
 def select(connection: psycopg.Connection, object_id: str, source: str | None) -> tuple[ReferenceRecord, ...]:
     """References of an object, oldest first; raises UnknownObject."""
     rows = connection.execute("""
-        SELECT reference_id, object_id, source, sha256, extract(epoch FROM created)::float8, format, width, height, text, language
+        SELECT reference_id, object_id, source, sha256, extract(epoch FROM created)::float8, format, width, height, text,
+               language, pick_id::text
         FROM object_references LEFT JOIN reference_images USING (reference_id) LEFT JOIN reference_texts USING (reference_id)
+             LEFT JOIN learned_references USING (reference_id)
         WHERE object_id = %s AND (%s::text IS NULL OR source = %s) ORDER BY reference_id""",
         (object_id, source, source)).fetchall()
     if not rows:
         objects.get(connection, object_id)
     return tuple(ReferenceRecord(row[0], row[1], row[2], bytes(row[3]).hex(), row[4], row[5] or "text",
-                                 (row[6] or 0, row[7] or 0), row[8], row[9] or "") for row in rows)
+                                 (row[6] or 0, row[7] or 0), row[8], row[9] or "", row[10] or "") for row in rows)
 
 
 def image(connection: psycopg.Connection, reference_id: int) -> bytes:

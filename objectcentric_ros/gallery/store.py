@@ -18,7 +18,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -28,7 +27,7 @@ import psycopg
 from numpy.typing import ArrayLike, NDArray
 from psycopg.conninfo import conninfo_to_dict
 
-from objectcentric_ros.gallery import bulk, embeddings, grasp_points, objects, picks, references, vector_index
+from objectcentric_ros.gallery import bulk, embeddings, grasp_points, learning, objects, picks, references, vector_index
 from objectcentric_ros.gallery.connections import ConnectionPool
 from objectcentric_ros.gallery.embedded import EmbeddedConfig, EmbeddedServer
 from objectcentric_ros.gallery.errors import DatabaseLost, GalleryError, InvalidRecord
@@ -36,47 +35,22 @@ from objectcentric_ros.gallery.grasp_point import GraspPoint
 from objectcentric_ros.gallery.images import ImageInfo, decode_image
 from objectcentric_ros.gallery.migrations import migrate
 from objectcentric_ros.gallery.records import (
-    SOURCES,
+    CROP_IMAGE,
     ObjectRecord,
     ObjectSummary,
     PickRecord,
     ReferenceRecord,
     require_image_source,
     require_object_id,
+    require_pick_id,
     require_text,
 )
+from objectcentric_ros.gallery.statistics import GalleryStats, count, disk
 from objectcentric_ros.paths import data_dir as default_data_dir
 
 T = TypeVar("T")
 
 MAX_TEXT_LENGTH = 20_000
-
-_DISK = """
-    SELECT relname, CASE WHEN relkind = 'i' THEN pg_relation_size(oid) ELSE pg_total_relation_size(oid) END FROM pg_class
-    WHERE relnamespace = current_schema()::regnamespace AND (relkind = 'r' OR relname LIKE 'embeddings_hnsw_%') ORDER BY 2 DESC"""
-
-
-@dataclass(frozen=True)
-class GalleryStats:
-    """How much the gallery holds.
-
-    Args:
-        objects: number of objects.
-        references: number of references by source, every source present.
-        objects_with: number of objects that have at least one reference of the source.
-        embeddings: number of embeddings by encoder key.
-        picks: number of picks by outcome.
-        grasp_points: number of named grasp points.
-        bytes: size of the database on disk [bytes].
-    """
-
-    objects: int
-    references: dict[str, int]
-    objects_with: dict[str, int]
-    embeddings: dict[str, int]
-    picks: dict[str, int]
-    grasp_points: int
-    bytes: int
 
 
 class Gallery:
@@ -340,7 +314,7 @@ class Gallery:
 
     def disk(self) -> dict[str, int]:
         """Size of each table with its indexes, and of each HNSW index [bytes], by name."""
-        return self._run(lambda connection: {row[0]: int(row[1]) for row in connection.execute(_DISK)})
+        return self._run(disk)
 
     def analyze(self) -> None:
         """Bring the planner's statistics up to date, after much has been added."""
@@ -373,8 +347,12 @@ class Gallery:
 
     # Picks and statistics
 
-    def record_pick(self, pick: PickRecord) -> bool:
+    def record_pick(self, pick: PickRecord, learning_config: learning.LearningConfig | None = None) -> bool:
         """Store a finished pick with attempts and images; False when this pick_id was stored before.
+
+        Args:
+            pick: how it went.
+            learning_config: what the gallery learns from a verified pick that has the image CROP_IMAGE; None = nothing.
 
         Raises:
             BadImage: an image of the pick is not readable; nothing was stored.
@@ -382,7 +360,30 @@ class Gallery:
         checked: dict[str, tuple[bytes, ImageInfo]] = {}
         for name, data in pick.images.items():
             checked[require_text(name, "the name of a pick image", 200)] = (bytes(data), decode_image(bytes(data))[1])
-        return self._run(lambda connection: picks.insert(connection, pick, checked))
+
+        def work(connection: psycopg.Connection) -> bool:
+            new = picks.insert(connection, pick, checked)
+            crop = checked.get(CROP_IMAGE)
+            if new and crop is not None and learning_config is not None and pick.outcome == learning.VERIFIED:
+                if objects.summaries(connection, [pick.object_id]):
+                    learning.learn(connection, pick.pick_id, *crop, learning_config)
+            return new
+
+        return self._run(work)
+
+    def unlearn(self, object_id: str | None = None, pick_id: str | None = None) -> int:
+        """Remove the references that picks of an object, or one pick, have added; returns how many. One of both is needed.
+
+        Raises:
+            UnknownObject: the gallery lacks the object.
+            InvalidRecord: neither was given, or the pick id is no UUID.
+        """
+        if object_id is None and pick_id is None:
+            raise InvalidRecord("give the object or the pick whose learned references shall go")
+        if object_id is not None:
+            self.get_object(object_id)
+        checked = None if pick_id is None else require_pick_id(pick_id)
+        return self._run(lambda connection: learning.unlearn(connection, object_id, checked))
 
     def pick_history(self, object_id: str | None = None, limit: int = 100, with_images: bool = False) -> tuple[PickRecord, ...]:
         """Picks of an object (None: all picks), newest first; without their images unless asked for."""
@@ -390,28 +391,10 @@ class Gallery:
 
     def stats(self) -> GalleryStats:
         """Count what is there."""
-        return self._run(_stats)
+        return self._run(count)
 
     def export(self, folder: Path | str) -> int:
         """Write every object with its references as a folder that gallery.transfer imports; returns the number of objects."""
         from objectcentric_ros.gallery.transfer import export_gallery  # it builds on this class
 
         return export_gallery(self, Path(folder))
-
-
-def _stats(connection: psycopg.Connection) -> GalleryStats:
-    def table(sql: str) -> dict[str, int]:
-        return {row[0]: int(row[1]) for row in connection.execute(sql)}      # type: ignore[call-overload]
-
-    references_by_source = table("SELECT source, count(*) FROM object_references GROUP BY source")
-    objects_by_source = table("SELECT source, count(DISTINCT object_id) FROM object_references GROUP BY source")
-    return GalleryStats(
-        objects=table("SELECT 'objects', count(*) FROM objects")["objects"],
-        references={source: references_by_source.get(source, 0) for source in SOURCES},
-        objects_with={source: objects_by_source.get(source, 0) for source in SOURCES},
-        embeddings=table("SELECT key, count(reference_id) FROM encoders LEFT JOIN embeddings USING (encoder_id) "
-                         "WHERE reference_id IS NOT NULL OR encoder_id NOT IN (SELECT encoder_id FROM grasp_points) "
-                         "GROUP BY key"),
-        picks=table("SELECT outcome, count(*) FROM picks GROUP BY outcome"),
-        grasp_points=table("SELECT 'points', count(*) FROM grasp_points")["points"],
-        bytes=table("SELECT 'bytes', pg_database_size(current_database())")["bytes"])

@@ -20,10 +20,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from objectcentric_ros.gallery.learning import LearningConfig
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.nodes import require
 
@@ -57,11 +58,18 @@ class GalleryAddress(StackConfig):
         return Gallery.open(self.gallery_url or None, Path(self.gallery_data_dir) if self.gallery_data_dir else None)
 
 
+@dataclass(frozen=True)
+class GalleryNodeConfig(GalleryAddress):
+    """Parameters of the gallery node."""
+
+    learning: LearningConfig = field(default_factory=LearningConfig)
+
+
 class GalleryNode(StackNode):
     """Serves add, update, get, list and remove of objects, references and finished picks."""
 
     NODE_NAME = "gallery"
-    Config = GalleryAddress
+    Config = GalleryNodeConfig
 
     def setup(self) -> None:
         """Open the gallery."""
@@ -130,7 +138,7 @@ class GalleryNode(StackNode):
         return "the same image was there already" if response.duplicate else f"added reference {response.reference_id}"
 
     def _record_pick(self, request: srv.RecordPick.Request, response: srv.RecordPick.Response) -> str:
-        new = self._open_gallery.record_pick(pick_from_request(request))
+        new = self._open_gallery.record_pick(pick_from_request(request), self.config.learning)
         return "recorded" if new else "this pick was recorded already"
 
     @property

@@ -230,7 +230,9 @@ class RosPorts:
         request = RecordPick.Request(
             pick_id=record.pick_id, object_id=record.object_id, request=record.request, outcome=record.outcome,
             started=stamp_from_seconds(record.started), finished=stamp_from_seconds(record.finished),
-            image_names=list(record.images), images=[compressed_from_bytes(image, "jpeg") for image in record.images.values()])
+            image_names=list(record.images),
+            images=[compressed_from_bytes(image, "png" if image.startswith(b"\x89PNG") else "jpeg")
+                    for image in record.images.values()])
         for attempt in record.attempts:
             message = PickAttempt(
                 outcome=attempt.outcome, message=attempt.message, confidence=float(attempt.confidence or 0.0),

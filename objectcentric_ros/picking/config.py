@@ -35,6 +35,8 @@ class PickConfig:
             item is said to be there, so "none of these" counts for less. The second look at the hand still decides.
         sure_probability: a neighbour that was named with less is not missed when it is gone: it may have been a part of the
             item.
+        learn_probability: an item that was named with this probability and picked is offered to the gallery to learn from;
+            above 1 = never.
         held_width: finger opening above which something is held [m].
         creep: fingers that come this much nearer between the lift and the second look are losing the item [m].
         open_width: finger opening above which the hand is open [m].
@@ -57,6 +59,7 @@ class PickConfig:
     min_probability: float = 0.5
     weak_probability: float = 0.2
     sure_probability: float = 0.8
+    learn_probability: float = 0.8
     held_width: float = 0.002
     creep: float = 0.0015
     open_width: float = 0.076

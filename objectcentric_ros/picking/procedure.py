@@ -25,12 +25,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from objectcentric_ros.gallery.records import AttemptRecord, PickRecord
+from objectcentric_ros.gallery.records import CROP_IMAGE, AttemptRecord, PickRecord
 from objectcentric_ros.geometry.layout import top_down
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.motion.protocols import MotionOutcome
 from objectcentric_ros.picking.clearing import blockers
 from objectcentric_ros.picking.config import PickConfig
+from objectcentric_ros.picking.crop_to_learn import crop_to_learn
 from objectcentric_ros.picking.failed_grasps import FailedGrasps
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
 from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, LookAgain, Naming, PickPorts, View
@@ -110,6 +111,7 @@ class _Pick:
         self._failed_grasps = FailedGrasps()
         self._moved: list[NDArray[np.float64]] = []
         self._phase_started: tuple[str, float] | None = None
+        self._crop: bytes | None = None
 
     def run(self) -> PickReport:
         pick_id, started = str(uuid.uuid4()), time.time()
@@ -304,6 +306,7 @@ class _Pick:
             attempt.message = f"The fingers came {nearer:.1f} mm nearer since the lift: the item was slipping, and was put back."
             self._put_back(attempt, before, chosen.segment_id)
             return False
+        seen_twice = True
         after = self._ports.segment(before.pose, self._abort)
         self._keep(f"verify_{attempt.number}", "color")
         wrong = ""
@@ -313,7 +316,7 @@ class _Pick:
             try:
                 namings = self._ports.identify(after, candidates, self._abort)
             except LookAgain:
-                namings = ()   # the gripper and the empty place have spoken already
+                namings, seen_twice = (), False   # the gripper and the empty place have spoken already
             believed = self._config.min_probability
             rival = seen_elsewhere(self._target.object_id, attempt.confidence, namings, believed)
             if named_there(self._target.object_id, before, chosen.segment_id, after, namings, believed):
@@ -325,6 +328,8 @@ class _Pick:
             if not wrong and namings and other is not None:
                 wrong = f"{other!r} is gone from the tray as well: two items hang in the hand."
         if not wrong:
+            if seen_twice and attempt.confidence >= self._config.learn_probability:
+                self._crop = crop_to_learn(before, chosen.segment_id)
             return True
         attempt.outcome, attempt.message = PickOutcome.WRONG_ITEM, wrong
         self._put_back(attempt, before, chosen.segment_id)
@@ -397,11 +402,14 @@ class _Pick:
                 confidence=attempt.confidence, phases=tuple(attempt.phases), message=attempt.message)
             for attempt in self._attempts)
         self._on_phase(len(attempts), "record", "")
+        images = dict(self._evidence)
+        if outcome is PickOutcome.PICKED and self._crop is not None:
+            images[CROP_IMAGE] = self._crop
         try:
             self._ports.record(PickRecord(
                 pick_id=pick_id, object_id=self._target.object_id or self._request.object, request=self._request.object,
                 outcome=outcome.label, started=started, finished=max(started, time.time()), attempts=attempts,
-                images=dict(self._evidence)))
+                images=images))
         except PickEnded:
             return False
         return True

@@ -38,6 +38,7 @@ EXAMPLES = """examples:
   objectcentric gallery import my_items/          one sub-folder an object: photos, and an object.yaml if you like
   objectcentric gallery list cube
   objectcentric gallery show "rubik's cube"
+  objectcentric gallery unlearn "rubik's cube"    remove the references that picks have added
   objectcentric gallery export backup/            objects and references; import backup/ reads it again
   objectcentric gallery stats --url postgresql://robot:secret@shelf/gallery"""
 
@@ -77,6 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     remove = commands.add_parser("remove", parents=[where], help="remove an object and its references; its picks stay")
     remove.add_argument("object", help="id, or title in any language")
 
+    unlearn = commands.add_parser("unlearn", parents=[where], help="remove references that picks have added")
+    unlearn.add_argument("object", nargs="?", help="id, or title in any language")
+    unlearn.add_argument("--pick", metavar="ID", help="only what this pick has added")
+
     commands.add_parser("stats", parents=[where], help="count what is there")
 
     export = commands.add_parser("export", parents=[where], help="write objects and references into a folder")
@@ -85,8 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run a sub-command; 0, or 2 with a sentence when the input or the gallery is at fault."""
-    commands = {"add": _add, "import": _import, "list": _list, "show": _show, "remove": _remove, "stats": _stats,
-                "export": _export}
+    commands = {"add": _add, "import": _import, "list": _list, "show": _show, "remove": _remove, "unlearn": _unlearn,
+                "stats": _stats, "export": _export}
     try:
         # Read everything that a person may have mistyped before a database is started for it.
         if args.command == "add":
@@ -189,6 +194,9 @@ def _show(gallery: Gallery, args: argparse.Namespace, console: Console) -> int:
     for key, value in record.attributes.items():
         console.print(f"  {key}: {value}", highlight=False)
     console.print("  references: " + ", ".join(f"{source} {summary.references[source]}" for source in SOURCES))
+    learned = [reference for reference in gallery.references(record.object_id) if reference.pick_id]
+    if learned:
+        console.print(f"  learned from picks: {len(learned)} of the tray references, the last from pick {learned[-1].pick_id}")
     for point in gallery.grasp_points(record.object_id):
         width = f", {1000 * point.width:.0f} mm wide" if point.width is not None else ""
         note = f" ({point.note})" if point.note else ""
@@ -205,6 +213,13 @@ def _remove(gallery: Gallery, args: argparse.Namespace, console: Console) -> int
     record = gallery.find_object(args.object)
     gallery.remove_object(record.object_id)
     console.print(f"{record.object_id} ({record.title}) removed", highlight=False)
+    return 0
+
+
+def _unlearn(gallery: Gallery, args: argparse.Namespace, console: Console) -> int:
+    object_id = gallery.find_object(args.object).object_id if args.object else None
+    count = gallery.unlearn(object_id, args.pick)
+    console.print(f"{count} learned references removed", highlight=False)
     return 0
 
 

@@ -204,6 +204,38 @@ def test_a_pick_is_recorded_once_with_its_grasp_and_images(bench: NodeBench, gra
     assert set(pick.images) == {"before"}
 
 
+def record_crop(bench: NodeBench, object_id: str, seed: int, outcome: str = "picked") -> str:
+    """Record a pick with a crop of the item; its id."""
+    request = pick_request(object_id, outcome=outcome, image_names=["crop"],
+                           images=[compressed_from_color(picture(seed), kind="png")])
+    assert bench.call(srv.RecordPick, "gallery/record_pick", request).success
+    return request.pick_id
+
+
+def test_the_gallery_learns_the_crop_of_a_pick_that_ended_well(bench: NodeBench, graph: tuple[NodeBench, Path]) -> None:
+    add(bench, known("bowl", "Bowl"))
+    first = record_crop(bench, "bowl", 10)
+    record_crop(bench, "bowl", 11, "grasp_lost")
+    record_crop(bench, "bowl", 10)
+    assert get(bench, "bowl").object.references_tray == 1
+    with Gallery.open(data_dir=graph[1]) as gallery:
+        assert [reference.pick_id for reference in gallery.references("bowl")] == [first]
+        assert gallery.unlearn("bowl") == 1
+    assert get(bench, "bowl").object.references_tray == 0
+
+
+def test_learning_is_turned_off_by_a_parameter(tmp_path: Path) -> None:
+    bench = NodeBench()
+    try:
+        bench.add(GalleryNode, gallery_data_dir=str(tmp_path), learning__enabled=False)
+        add(bench, known("bowl", "Bowl"))
+        record_crop(bench, "bowl", 10)
+        counted = get(bench, "bowl").object
+        assert (counted.picks_succeeded, counted.references_tray) == (1, 0)
+    finally:
+        bench.close()
+
+
 @pytest.mark.parametrize(("fields", "text"), [
     ({"pick_id": "not a uuid"}, "UUID"), ({"image_names": []}, "parallel"), ({"finished": stamp_from_seconds(1.0)}, "finish"),
     ({"images": [compressed_from_bytes(b"no image")]}, "")])

@@ -17,6 +17,8 @@
 
 import pytest
 
+from objectcentric_ros.gallery.images import decode_image
+from objectcentric_ros.gallery.records import CROP_IMAGE
 from objectcentric_ros.motion.protocols import MotionOutcome
 from objectcentric_ros.picking.outcome import AbortSwitch, PickOutcome
 from objectcentric_ros.picking.procedure import PickConfig, PickProcedure, PickReport, PickRequest
@@ -51,6 +53,39 @@ def test_the_record_holds_the_whole_pick():
     assert record.attempts[0].outcome == "picked"
     assert set(record.images) >= {"overlay_1", "grasp_1", "lift_1", "verify_1", "placed"}
     assert report.recorded
+
+
+def test_a_sure_and_verified_pick_offers_the_crop_of_the_item_to_the_gallery():
+    world = TrayWorld()
+    pick(world)
+    crop, info = decode_image(world.records[0].images[CROP_IMAGE])
+    assert info.format == "png" and crop.shape[0] == crop.shape[1] >= 20
+    assert (crop[crop.shape[0] // 2, crop.shape[1] // 2] == 220).all()         # the item, and grey around it
+    assert (crop[0, 0] == 128).all()
+
+
+@pytest.mark.parametrize("world, config", [
+    (TrayWorld(looks_like={"cube": {"cube": 0.7}}), PickConfig()),
+    (TrayWorld(), PickConfig(learn_probability=1.1)),
+    (TrayWorld(grasp_ends=[MotionOutcome.NOTHING_GRASPED]), PickConfig(max_attempts=1)),
+    (TrayWorld(slips=1), PickConfig(max_attempts=1)),
+    (TrayWorld(lifts_instead=["cup"]), PickConfig(max_attempts=1))], ids=["unsure", "off", "failed", "slipped", "wrong item"])
+def test_what_is_not_sure_and_verified_is_not_offered(world: TrayWorld, config: PickConfig):
+    pick(world, config=config)
+    assert CROP_IMAGE not in world.records[0].images
+
+
+def test_a_second_look_that_got_lost_teaches_nothing():
+    world, looks = TrayWorld(), []
+
+    def lose_the_second(name: str) -> None:
+        if name == "segment":
+            looks.append(name)
+            world.lost_images = int(len(looks) == 2)
+
+    world.on_call = lose_the_second
+    assert pick(world).outcome is PickOutcome.PICKED
+    assert CROP_IMAGE not in world.records[0].images
 
 
 def test_without_candidates_the_whole_gallery_is_searched():
