@@ -64,12 +64,21 @@ def insert_many(connection: psycopg.Connection, records: Sequence[ObjectRecord])
 
 
 def update(connection: psycopg.Connection, record: ObjectRecord) -> None:
-    """Replace title, translations, size, mass and attributes; raises UnknownObject."""
-    changed = connection.execute(
-        "UPDATE objects SET title = %s, size = %s, mass = %s, attributes = %s, updated = now() WHERE object_id = %s RETURNING 1",
-        (record.title, _list(record.size), record.mass, Json(dict(record.attributes)), record.object_id)).fetchone()
-    if changed is None:
+    """Replace title, translations, size, mass and attributes; raises UnknownObject.
+
+    A text reference that is the former title goes with it.
+    """
+    former = connection.execute("SELECT title FROM objects WHERE object_id = %s FOR UPDATE", (record.object_id,)).fetchone()
+    if former is None:
         raise unknown(connection, record.object_id)
+    connection.execute(
+        "UPDATE objects SET title = %s, size = %s, mass = %s, attributes = %s, updated = now() WHERE object_id = %s",
+        (record.title, _list(record.size), record.mass, Json(dict(record.attributes)), record.object_id))
+    if former[0] != record.title:
+        connection.execute("""
+            DELETE FROM object_references USING reference_texts AS texts
+            WHERE texts.reference_id = object_references.reference_id AND object_id = %s AND language = '' AND text = %s""",
+            (record.object_id, former[0]))
     connection.execute("DELETE FROM titles WHERE object_id = %s", (record.object_id,))
     _write_titles(connection, record)
 

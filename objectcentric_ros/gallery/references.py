@@ -103,3 +103,30 @@ def without_embedding(connection: psycopg.Connection, encoder_key: str, object_i
             WHERE encoders.key = %s AND embeddings.reference_id = object_references.reference_id)
         ORDER BY reference_id LIMIT %s""", (list(object_ids), encoder_key, limit)).fetchall()
     return [(row[0], row[1], row[2], bytes(row[3])) for row in rows]
+
+
+def insert_titles(connection: psycopg.Connection, object_ids: Sequence[str]) -> int:
+    """Give objects without any text their main title as one, in no stated language; returns how many there were."""
+    done = connection.execute("""
+        WITH added AS (
+            INSERT INTO object_references (object_id, source, sha256)
+            SELECT object_id, 'text', sha256(convert_to(title, 'UTF8')) FROM objects
+            WHERE object_id = ANY(%s) AND NOT EXISTS (
+                SELECT 1 FROM object_references WHERE object_references.object_id = objects.object_id AND source = 'text')
+            ORDER BY object_id ON CONFLICT DO NOTHING RETURNING reference_id, object_id)
+        INSERT INTO reference_texts (reference_id, language, text)
+        SELECT reference_id, '', title FROM added JOIN objects USING (object_id)""", (list(object_ids),))
+    return done.rowcount
+
+
+def texts_without_embedding(connection: psycopg.Connection, encoder_key: str, object_ids: Sequence[str],
+                            limit: int) -> list[tuple[int, str, str]]:
+    """(reference id, object id, text) of text references that this encoder has not embedded yet."""
+    rows = connection.execute("""
+        SELECT reference_id, object_id, text
+        FROM object_references JOIN reference_texts USING (reference_id)
+        WHERE object_id = ANY(%s) AND NOT EXISTS (
+            SELECT 1 FROM embeddings JOIN encoders USING (encoder_id)
+            WHERE encoders.key = %s AND embeddings.reference_id = object_references.reference_id)
+        ORDER BY reference_id LIMIT %s""", (list(object_ids), encoder_key, limit)).fetchall()
+    return [(row[0], row[1], row[2]) for row in rows]

@@ -215,6 +215,14 @@ class Gallery:
         """(reference id, object id, source, image bytes) of image references this encoder has not embedded, at most limit."""
         return self._run(lambda connection: references.without_embedding(connection, encoder_key, object_ids, limit))
 
+    def add_titles(self, object_ids: Sequence[str]) -> int:
+        """Give those of the objects that have no text their main title as a text reference; returns how many had none."""
+        return self._run(lambda connection: references.insert_titles(connection, object_ids))
+
+    def missing_texts(self, encoder_key: str, object_ids: Sequence[str], limit: int = 64) -> list[tuple[int, str, str]]:
+        """(reference id, object id, text) of text references this encoder has not embedded, at most limit."""
+        return self._run(lambda connection: references.texts_without_embedding(connection, encoder_key, object_ids, limit))
+
     def put_embeddings(self, encoder_key: str, items: Sequence[tuple[int, ArrayLike]]) -> int:
         """Store embeddings of references; those stored before stay, references removed meanwhile are left out.
 
