@@ -188,7 +188,9 @@ def embed_manifest(manifest: Manifest, encoder: Encoder, text_encoder: TextEncod
             raise EmbeddingError(f"text encoder {text_encoder.key} speaks the space of {text_encoder.image_key} "
                                  f"numbers), not that of {encoder.key} ({encoder.dimension})")
         key = f"{encoder.key}+{text_encoder.key}"
-    name = hashlib.sha256(f"{_VERSION} {key} {quarter_turns} {manifest_hash(manifest)}".encode()).hexdigest()[:24]
+    # An encoder in 8 bits has the key of the one that it was made of; what is measured is measured with its own vectors.
+    made_by = " ".join(f"{type(one).__name__} {getattr(one, 'precision', '')}" for one in (encoder, text_encoder))
+    name = hashlib.sha256(f"{_VERSION} {key} {made_by} {quarter_turns} {manifest_hash(manifest)}".encode()).hexdigest()[:24]
     if cache is not None and (cache / f"{name}.npz").is_file():
         return EmbeddedSet.load(cache / f"{name}.npz")
     parts = cache / f"{name}.parts" if cache is not None else None

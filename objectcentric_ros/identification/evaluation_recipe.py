@@ -49,7 +49,7 @@ class TestDataConfig:
     @property
     def command(self) -> str:
         """That makes the data."""
-        return f"objectcentric dataset identification --output {self.folder} --objects {self.objects} --seed {self.seed}"
+        return f"objectcentric dataset identification --out {self.folder} --objects {self.objects} --seed {self.seed}"
 
 
 @dataclass(frozen=True)

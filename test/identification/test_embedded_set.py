@@ -201,6 +201,14 @@ def test_a_finished_set_is_not_encoded_again_until_a_picture_changes(dataset: Ma
     assert seen[-1] == (6, 6) and before != manifest_hash(dataset)
 
 
+def test_vectors_in_8_bits_are_not_taken_for_those_in_32(dataset: Manifest, tmp_path: Path) -> None:
+    exact, coarse = MeanColour(), MeanColour()
+    coarse.precision = "int8"                        # type: ignore[attr-defined]
+    for encoder in (exact, coarse):
+        embed_manifest(dataset, encoder, cache=tmp_path / "cache")
+    assert (exact.images, coarse.images) == (6, 6)
+
+
 def test_a_killed_run_goes_on_after_its_last_part(dataset: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("objectcentric_ros.identification.embedded_set._PART", 2)
     with pytest.raises(KeyboardInterrupt):
