@@ -62,7 +62,7 @@ def export_text(checkpoint: Path, output: Path, titles: Sequence[str] = (),
         ov.save_model(_compressed(_converted(encoder)), f"{place}.xml", compress_to_fp16=True)
         encoder.tokenizer.save(str(tokenizer_path(place)), pretty=False)
         files = [place.with_name(place.name + ending) for ending in (".xml", ".bin")] + [tokenizer_path(place)]
-        card["export"] = {"key": f"{encoder.key}-int8", "image_key": encoder.image_key, "dimension": encoder.dimension,
+        card["export"] = {"key": encoder.key, "image_key": encoder.image_key, "dimension": encoder.dimension,
                           "truncate": encoder.truncate, "input": "(N, T) int64 tokens, padded with 0",
                           "weights": "int8", "files": {path.name: file_digest(path) for path in files},
                           "megabytes": round(sum(path.stat().st_size for path in files) / 1e6, 1)}
