@@ -113,7 +113,7 @@ def make_dataset(folder: Path, count: int = 1500, seed: int = 0, split: str | No
         run = _run_here if workers == 0 else _run_in_processes
         run(folder, seed, config, open_blocks, workers, failures, report)
     finally:
-        report(last=True)
+        report.write()
     result = _result(folder, blocks, report.rows(), failures)
     if not failures:
         write_preview(folder, objects, report.rows())
@@ -145,18 +145,18 @@ class _Reporter:
         self._written = time.monotonic()
         self._finished = -1
 
-    def __call__(self, last: bool = False) -> None:
+    def __call__(self) -> None:
         done = {path.stem for path in (self._folder / RECORDS).glob("*.json")}
         if self._progress is not None:
             further = sum("-further" in name for name in done)
             finished = sum(block.name in done for block in self._blocks)
             self._progress(len(done) - finished, self._total + further)
-        if last or time.monotonic() - self._written > _MANIFEST_EVERY:
+        if time.monotonic() - self._written > _MANIFEST_EVERY:
             self._written = time.monotonic()
             finished = sum(block.name in done for block in self._blocks)
             if finished != self._finished:
                 self._finished = finished
-                self._write()
+                self.write()
 
     def rows(self) -> list[ManifestRow]:
         """Of the finished blocks, in their order."""
@@ -172,7 +172,8 @@ class _Reporter:
                      for thing in block.objects]
         return rows
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write the manifest, objects.csv and crops.csv of the finished blocks."""
         rows = self.rows()
         write_manifest(self._folder, rows)
         present = dict.fromkeys(row.object_id for row in rows)
@@ -192,7 +193,11 @@ class _Reporter:
 
 def _run_here(folder: Path, seed: int, config: DatasetConfig, blocks: Sequence[Block], workers: int,
               failures: dict[str, str], report: _Reporter) -> None:
-    maker = _maker(folder, seed, config, lambda: bool(report()))
+    def never() -> bool:
+        report()                                     # between two units
+        return False
+
+    maker = _maker(folder, seed, config, never)
     for block in blocks:
         try:
             maker.make(block)

@@ -64,7 +64,7 @@ def _line(folder: Path, thing: IdentifiableObject, paths: dict[str, list[str]]) 
     for source, count in _SHOWN.items():
         listed = paths.get(source, [])
         chosen = [listed[index] for index in np.linspace(0, len(listed) - 1, min(count, len(listed))).round().astype(int)]
-        cells += [_fit(cv2.imread(str(folder / path))) for path in chosen]
+        cells += [_fit(folder / path) for path in chosen]
         cells += [np.full((_CELL, _CELL, 3), 255, np.uint8)] * (count - len(chosen))
     title = np.full((_CELL, 3 * _CELL, 3), 255, np.uint8)
     text = f"{thing.title} [{thing.kind}, {thing.split}]"
@@ -83,8 +83,11 @@ def _heading(width: int) -> NDArray[np.uint8]:
     return line
 
 
-def _fit(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """In a square cell, on grey."""
+def _fit(path: Path) -> NDArray[np.uint8]:
+    """A picture in a square cell, on grey."""
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise OSError(f"can't read {path}")
     scale = (_CELL - 4) / max(picture.shape[:2])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     cell = np.full((_CELL, _CELL, 3), 200, np.uint8)
