@@ -113,9 +113,10 @@ def _revised(result: IdentificationResult, taken: Mapping[str, float]) -> Identi
                             for candidate, weight in zip(result.ranking, weights, strict=True)),
                            key=lambda candidate: -candidate.probability))
     none_probability = result.none_probability / total
-    none_of_these = none_probability >= ranking[0].probability
+    best = ranking[0].probability
+    none_of_these = none_probability >= best or best < result.threshold
+    confidence = best if not none_of_these else none_probability if none_probability >= best else 1.0 - best
     reason = result.reason
     if result.ranking[0].object_id in taken:
         reason = f"{reason}; but {result.ranking[0].title} is more likely another segment"
-    return replace(result, ranking=ranking, none_of_these=none_of_these, reason=reason,
-                   confidence=none_probability if none_of_these else ranking[0].probability)
+    return replace(result, ranking=ranking, none_of_these=none_of_these, reason=reason, confidence=confidence)
