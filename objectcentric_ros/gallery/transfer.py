@@ -248,6 +248,16 @@ def _read_folder(folder: Path, image_source: str) -> Iterator[ObjectFiles]:
                               _grasp_points_in(home))
 
 
+def object_from_folder(home: Path) -> tuple[ObjectRecord, list[str]]:
+    """Record and texts of a folder's object.yaml.
+
+    Raises:
+        GalleryError: it can't be read, or a value can't be stored.
+    """
+    document = _load_yaml(home / "object.yaml")
+    return _record(document, home.name, home), [reference.text for reference in _texts(document, home)]
+
+
 def _in_written_order(images: list[ReferenceFile]) -> list[ReferenceFile]:
     """By file name, which starts with the number of the reference in an exported folder."""
     return sorted(images, key=lambda image: (image.path.name if image.path else "", image.source))

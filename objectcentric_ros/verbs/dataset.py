@@ -26,6 +26,7 @@ EXAMPLES = """examples:
   objectcentric dataset views mixed --split all --views 20 --output out/views
   objectcentric dataset pairs shipped_caps
   objectcentric dataset identification --out out/identification
+  objectcentric dataset import armbench armbench-object-id-0.1/ --out data/armbench
 
 objectcentric dataset views --help, and so on, have more."""
 
@@ -33,6 +34,7 @@ DATASETS = {
     "views": "views of single objects with mask, depth and pose, for descriptors",
     "pairs": "a picture of training pairs of a recipe with their matches drawn (paper A, figure 1)",
     "identification": "pictures of 1500 objects in trays, in bins and in the studio, with titles (paper B)",
+    "import": "a public dataset or a plain folder as a dataset for identification (paper B)",
 }
 
 
