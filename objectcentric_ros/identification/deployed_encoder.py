@@ -39,7 +39,6 @@ from objectcentric_ros.paths import share_dir
 DEFAULT = "identification_image"
 ENDINGS = (".yaml", ".int8.xml", ".int8.bin", ".xml", ".bin", ".safetensors")
 REMEDY = "`objectcentric export identification` writes it anew"
-_BATCH = 8                  # larger batches are no faster on a CPU and take more memory
 
 
 class EncoderMissing(ValueError):
@@ -112,16 +111,19 @@ class DeployedImageEncoder:
             ValueError: one of them is no (H, W, 3) uint8 RGB image, or empty.
         """
         vectors = np.empty((len(images), self.dimension), np.float32)
-        for start in range(0, len(images), _BATCH):
-            batch = np.stack([fit_square(image, self.side) for image in images[start:start + _BATCH]])
+        for index, image in enumerate(images):
+            square = fit_square(image, self.side)[None]
             with self._guard:
-                vectors[start:start + len(batch)] = self._request.infer([batch])[0]
+                vectors[index] = self._request.infer([square])[0][0]
         return vectors
 
     def _load(self, xml: Path, threads: int) -> None:
         try:
             core = ov.Core()
-            compiled = core.compile_model(core.read_model(xml), "CPU", {
+            model = core.read_model(xml)
+            # One image at a time: no slower on a CPU, and OpenVINO 2026.4 crashes on some quantised graphs of changing batches.
+            model.reshape([1, *list(model.input(0).get_partial_shape())[1:]])
+            compiled = core.compile_model(model, "CPU", {
                 "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
             shape_in, shape_out = compiled.input(0).get_partial_shape(), compiled.output(0).get_partial_shape()
             sizes = (shape_in[1].get_length(), shape_in[2].get_length(), shape_out[1].get_length())

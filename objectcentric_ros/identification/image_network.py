@@ -65,6 +65,7 @@ class ImageEncoder(nn.Module):
         self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1))
         for parameter in frozen_parameters(self.backbone, config.frozen):
             parameter.requires_grad_(False)
+        self.train()          # a new module says that it trains without having told its batch norms
 
     def features(self, images: Tensor) -> Tensor:
         """Pooled features (B, F) of (B, 3, H, W) RGB images, 0..255, float."""
