@@ -27,6 +27,7 @@ from typing import Any
 from objectcentric_ros.gallery.learning import LearningConfig
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.nodes import require
+from objectcentric_ros.paths import data_dir
 
 require("rclpy", "objectcentric_interfaces")
 
@@ -56,6 +57,11 @@ class GalleryAddress(StackConfig):
     def open(self) -> Gallery:
         """Open the gallery; raises GalleryError."""
         return Gallery.open(self.gallery_url or None, Path(self.gallery_data_dir) if self.gallery_data_dir else None)
+
+    def exists(self) -> bool:
+        """Whether there is something to open: a server, or a folder that the gallery node has made."""
+        folder = Path(self.gallery_data_dir) if self.gallery_data_dir else data_dir() / "gallery"
+        return bool(self.gallery_url) or (folder / "postgres" / "PG_VERSION").is_file()
 
 
 @dataclass(frozen=True)

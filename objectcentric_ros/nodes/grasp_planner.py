@@ -16,7 +16,8 @@
 """The grasp planner node: a segment of a remembered scene in, ranked grasps out.
 
 With descriptor models, an object whose grasp points the gallery has is grasped where it was taught: aligned, else straight. The
-geometric grasp stays the fallback, and the answer's message says which method was taken and why.
+geometric grasp stays the fallback, and the answer's message says which method was taken and why. Of a known object the history
+of its picks counts: kinds of grasps that have lost it before come later.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectcentric_ros.descriptors.deployed import ModelMissing, load_model
+from objectcentric_ros.gallery.errors import GalleryError
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.grasping.choice import ChoiceConfig, GraspChooser
 from objectcentric_ros.grasping.geometric import GeometricGraspConfig, GeometricGraspPlanner, GraspSearch
 from objectcentric_ros.grasping.grasp import Grasp
+from objectcentric_ros.grasping.grasp_history import GraspHistoryConfig, by_history, past_grasps
 from objectcentric_ros.nodes import require
 from objectcentric_ros.segmentation.segmenter import Segmentation
 
@@ -61,6 +64,7 @@ from objectcentric_ros.nodes.stack_node import OK, WARN, StackNode, run  # noqa:
 from objectcentric_ros.nodes.transforms import TransformListener  # noqa: E402
 
 MOST_GRASPS = 1000   # asked for in one call
+GALLERY_PAUSE = 30.0   # a gallery that didn't answer is not asked again for so long [s]
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class GraspPlannerConfig(GalleryAddress, CameraConfig):
             " none = geometric grasps only")
     descriptor_threads: int = parameter(2, "CPU threads of a description", minimum=1, maximum=64)
     taught: ChoiceConfig = field(default_factory=ChoiceConfig)
+    history: GraspHistoryConfig = field(default_factory=GraspHistoryConfig)
 
 
 class GraspPlannerNode(StackNode):
@@ -91,7 +96,8 @@ class GraspPlannerNode(StackNode):
         self._layout = CellLayout.load(Path(self.config.cell_file) if self.config.cell_file else None)
         self._planner = GeometricGraspPlanner(self._layout, self.config.geometric)
         self._chooser: GraspChooser | None = None
-        self._without_model = ""
+        self._without_model = self._without_gallery = ""
+        self._gallery_again = 0.0
         models = []
         for name in filter(None, self.config.descriptor_models):
             try:
@@ -158,8 +164,27 @@ class GraspPlannerNode(StackNode):
     def _search(self, frame: RgbdFrame, segmentation: Segmentation, request: PlanGrasp.Request) -> GraspSearch:
         most = request.max_grasps or self.config.max_grasps
         if self._chooser is None:
-            return self._planner.search(frame, segmentation, request.segment_id, most)
-        return self._chooser.search(frame, segmentation, request.segment_id, most, request.object_id)
+            found = self._planner.search(frame, segmentation, request.segment_id, most)
+        else:
+            found = self._chooser.search(frame, segmentation, request.segment_id, most, request.object_id)
+        return self._by_history(found, request.object_id)
+
+    def _by_history(self, found: GraspSearch, object_id: str) -> GraspSearch:
+        """What was found, ranked by earlier picks of the object as well; without a gallery it stays as it is."""
+        if not object_id or not found.grasps or not self.config.history.picks or time.monotonic() < self._gallery_again:
+            return found
+        try:
+            if self._gallery is None:          # planning itself needs no database, and makes none
+                if not self.config.exists():
+                    return found
+                self._gallery = self.config.open()
+            picks = self._gallery.pick_history(object_id, self.config.history.picks)
+            self._without_gallery = ""
+        except GalleryError as error:
+            self._without_gallery, self._gallery_again = str(error), time.monotonic() + GALLERY_PAUSE
+            self.get_logger().warning(f"grasps are planned without the history of picks: {error}")
+            return found
+        return by_history(found, past_grasps(picks), self.config.history)
 
     def _prepare(self, scene: Scene) -> tuple[RgbdFrame, Segmentation]:
         """The scene in arrays; the same objects for the same scene, by which the planner knows that nothing changed."""
@@ -188,7 +213,7 @@ class GraspPlannerNode(StackNode):
             return None
 
     def _report(self) -> None:
-        complaint = self._camera.complaint() or self._without_model
+        complaint = self._camera.complaint() or self._without_model or self._without_gallery
         newest = self._scenes.newest()
         scene = "no scene yet" if newest is None else f"newest scene {stamp_seconds(newest.segments.header.stamp):.3f} s"
         self.report(WARN if complaint else OK, complaint or scene, planner="geometric" if self._chooser is None else "taught",

@@ -22,9 +22,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from objectcentric_ros.grasping.grasp import Grasp
+from objectcentric_ros.grasping.grasp_history import kind_similarity
 
 SAME_PLACE, SAME_AXIS = 0.015, np.deg2rad(25)   # grasps that differ less in place [m] and closing direction [rad] are one
-SAME_WIDTH, SAME_HEIGHT = 0.006, 0.008          # the same part of an item that has moved: its width and height there [m]
 OF_ONE_KIND = 0.5                               # how much of the expectation a failure takes from grasps of its kind
 
 
@@ -67,6 +67,4 @@ def similarity(one: Grasp, other: Grasp, same_item: bool = True) -> float:
     place = np.exp(-(apart / SAME_PLACE) ** 2 - (turned / SAME_AXIS) ** 2)
     if not same_item:
         return float(0.9 * place)
-    wider, higher = one.width - other.width, one.T_base_tcp[2, 3] - other.T_base_tcp[2, 3]
-    kind = np.exp(-(wider / SAME_WIDTH) ** 2 - (higher / SAME_HEIGHT) ** 2)
-    return float(max(0.9 * place, OF_ONE_KIND * kind))
+    return float(max(0.9 * place, OF_ONE_KIND * kind_similarity(one, other)))

@@ -18,14 +18,18 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import numpy as np
 import pytest
 
 from objectcentric_ros.descriptors.descriptor_image import DescriptorImage
-from objectcentric_ros.gallery.errors import UnknownObject
+from objectcentric_ros.gallery.errors import DatabaseLost, UnknownObject
 from objectcentric_ros.gallery.grasp_point import GraspPoint
+from objectcentric_ros.gallery.records import AttemptRecord, PickRecord
+from objectcentric_ros.geometry.layout import top_down
+from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.nodes import grasp_planner
 from objectcentric_ros.nodes.grasp_planner import GraspPlannerNode
 
@@ -54,9 +58,29 @@ class OneObjectGallery:
             raise UnknownObject(f"the gallery has no {object_id}")
         return (GraspPoint("brim", "other:1", np.ones(3, np.float32)),)
 
+    def pick_history(self, object_id: str, limit: int) -> tuple[PickRecord, ...]:
+        """See Gallery."""
+        return ()
+
     def close(self) -> None:
         """See Gallery."""
         self.closed = True
+
+
+class SlipperyGallery(OneObjectGallery):
+    """Remembers that a mug was lost four times by the grasp that CentroidPlanner plans; lost itself when told to be."""
+
+    lost = False
+
+    def pick_history(self, object_id: str, limit: int) -> tuple[PickRecord, ...]:
+        """See Gallery."""
+        if self.lost:
+            raise DatabaseLost("the database is gone")
+        assert limit == 50
+        grasp = Grasp(top_down([0.1, 0.2, 0.05], 1.0), 0.04, 0.06, 0.1, 0.9, "geometric")
+        attempts = (AttemptRecord("grasp_lost", grasp.to_mapping()),) * 4
+        picks = (PickRecord(str(uuid.uuid4()), "mug", "mug", "grasp_lost", 1.0, 2.0, attempts),)
+        return picks if object_id == "mug" else ()
 
 
 def test_with_a_descriptor_model_the_answer_says_why_the_grasp_is_geometric(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +101,28 @@ def test_with_a_descriptor_model_the_answer_says_why_the_grasp_is_geometric(monk
     finally:
         bench.close()
     assert gallery.closed
+
+
+def test_grasps_that_lost_the_item_before_are_expected_to_do_so_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery = SlipperyGallery()
+    monkeypatch.setattr(grasp_planner, "GeometricGraspPlanner", CentroidPlanner)
+    monkeypatch.setattr(grasp_planner.GraspPlannerConfig, "open", lambda self: gallery)
+    bench = NodeBench()
+    try:
+        camera = BenchCamera(bench)
+        node = bench.add(GraspPlannerNode, gallery_url="postgresql://somewhere/gallery")
+        camera.connect(node)
+        header = show((bench, camera, node))
+        for object_id, score, words in (("", 0.9, "2 grasps"), ("cup", 0.9, "2 grasps"), ("mug", 0.3, "lost the item before")):
+            answer = plan(bench, stamp=header.stamp, segment_id=1, object_id=object_id)
+            assert answer.success and words in answer.message
+            assert answer.grasps[0].score == pytest.approx(score, abs=0.01)
+        gallery.lost = True
+        answer = plan(bench, stamp=header.stamp, segment_id=1, object_id="mug")
+        assert answer.success and answer.grasps[0].score == pytest.approx(0.9)
+        assert node._without_gallery == "the database is gone"
+    finally:
+        bench.close()
 
 
 def test_without_the_model_that_was_asked_for_grasps_are_geometric(monkeypatch: pytest.MonkeyPatch) -> None:
