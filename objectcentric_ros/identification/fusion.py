@@ -40,6 +40,7 @@ import yaml
 from numpy.typing import NDArray
 
 from objectcentric_ros.identification.coverage import SOURCE_COUNT
+from objectcentric_ros.paths import share_dir
 
 FEATURES = {
     "distances": ("tray", "bin", "catalog", "text"),
@@ -134,10 +135,15 @@ class FusionModel:
     def load(cls, path: Path | str) -> FusionModel:
         """Read a model (.ubj) and the card beside it (.yaml).
 
+        Args:
+            path: the file, with or without ending, or the name of a model in models/.
+
         Raises:
             FusionError: a file is missing or damaged, they are not of one training, or xgboost is not installed.
         """
-        path = Path(path)
+        stem = str(path).removesuffix(".ubj").removesuffix(".yaml")
+        places = [Path(f"{place}.ubj") for place in (stem, share_dir() / stem, share_dir() / "models" / stem)]
+        path = next((place for place in places if place.is_file()), places[0])
         try:
             content = path.read_bytes()
             card = yaml.safe_load(path.with_suffix(".yaml").read_text())

@@ -245,6 +245,13 @@ class Identifier:
                 self.gallery.put_embeddings(self.embedding_key, list(zip(ids, vectors, strict=True)))
         return _ms_since(start)
 
+    def missing_references(self, candidates: Sequence[str], limit: int) -> list[tuple[int, str]]:
+        """(reference id, object id) of references that these encoders have not embedded yet, at most about limit."""
+        images = [(row[0], row[1]) for row in self.gallery.missing_embeddings(self.embedding_key, candidates, limit)]
+        if self.text_encoder is None:
+            return images
+        return images + [(row[0], row[1]) for row in self.gallery.missing_texts(self.embedding_key, candidates, limit)]
+
     def _embed_texts(self, encoder: TextEncoder, candidates: Sequence[str], known: Mapping[str, ObjectSummary]) -> None:
         if untitled := [object_id for object_id, summary in known.items() if not summary.references.get("text")]:
             self.gallery.add_titles(untitled)

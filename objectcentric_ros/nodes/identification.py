@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.identification.assignment import one_to_one
 from objectcentric_ros.identification.crop import crop_segment
 from objectcentric_ros.identification.encoder import make_encoder
+from objectcentric_ros.identification.fusion import FusionModel
 from objectcentric_ros.identification.identifier import IdentificationBatch, IdentificationResult, Identifier, IdentifierConfig
 from objectcentric_ros.nodes import require
 from objectcentric_ros.segmentation.overlay import draw_overlay
@@ -66,6 +68,9 @@ class IdentificationConfig(GalleryAddress, CameraConfig):
     """Parameters of the identification node."""
 
     encoder: str = parameter("efficientnet_lite0", "image encoder (objectcentric_ros.identification.encoder.make_encoder)")
+    text_encoder: str = parameter("", "text encoder of the image encoder's space, a name in models/ or a path; empty: titles are"
+                                      " not compared")
+    fusion: str = parameter("", "fusion model of these encoders, a name in models/ or a path; empty: the nearest reference wins")
     max_ranking: int = parameter(200, "candidates in an answer's ranking, the best ones", minimum=1, maximum=MOST_CANDIDATES)
     continuous: bool = parameter(False, "identify every new Segments against all objects of the gallery, while somebody"
                                        " listens to the identifications, overlay or markers", read_only=False)
@@ -98,7 +103,9 @@ class IdentificationNode(StackNode):
         self._gallery: Gallery | None = None
         self._gallery = self.config.open()
         self._encoder = make_encoder(self.config.encoder)
-        self._identifier = Identifier(self._encoder, self._gallery, self.config.identifier)
+        text_encoder = _text_encoder(self.config.text_encoder) if self.config.text_encoder else None
+        fusion = FusionModel.load(self.config.fusion) if self.config.fusion else None
+        self._identifier = Identifier(self._encoder, self._gallery, self.config.identifier, text_encoder, fusion)
         self._identifications = self.create_publisher(Identifications, "identifications", LATCHED_QOS)
         self._overlay = self.create_publisher(Image, "identification/overlay", LATCHED_QOS)
         self._markers = self.create_publisher(MarkerArray, "identification/markers", LATCHED_QOS)
@@ -244,10 +251,9 @@ class IdentificationNode(StackNode):
             if not self.config.embed_ahead:
                 continue
             try:
-                key = self._identifier.embedding_key
-                missing = self._open_gallery.missing_embeddings(key, self._all_objects(), EMBEDDINGS_A_STEP)
+                missing = self._identifier.missing_references(self._all_objects(), EMBEDDINGS_A_STEP)
                 if missing and missing[0][0] != first_of_last:
-                    self._identifier.embed_references(list(dict.fromkeys(object_id for _, object_id, *_ in missing)))
+                    self._identifier.embed_references(list(dict.fromkeys(object_id for _, object_id in missing)))
                     self._embedded += len(missing)
                     period = 0.0
                 first_of_last = missing[0][0] if missing else None   # what stays missing is not tried again and again at once
@@ -269,6 +275,12 @@ class IdentificationNode(StackNode):
                     queries=self._answers.given, refused=self._answers.refused, embedded_ahead=self._embedded,
                     last_encode_ms=f"{self._encode_ms:.0f}", last_query_ms=f"{self._query_ms:.1f}",
                     images_received=self._camera.frames_received)
+
+
+def _text_encoder(name: str) -> Any:
+    from objectcentric_ros.identification.deployed_text import make_text_encoder  # loads the tokenisers' library
+
+    return make_text_encoder(name)
 
 
 def _query(image: Image) -> NDArray[np.uint8]:

@@ -174,7 +174,8 @@ def test_what_was_written_is_read(model_file: Path) -> None:
     booster = toy_booster(FusionModel.load(model_file).features)
     distances = candidates(3)
     direct = FusionModel(booster, FusionModel.load(model_file).card).probabilities(distances)[0]
-    np.testing.assert_array_equal(FusionModel.load(model_file).probabilities(distances)[0], direct)
+    for name in (model_file, str(model_file.with_suffix("")), model_file.with_suffix(".yaml")):
+        np.testing.assert_array_equal(FusionModel.load(name).probabilities(distances)[0], direct)
 
 
 def test_a_damaged_model_is_refused(model_file: Path, tmp_path: Path) -> None:

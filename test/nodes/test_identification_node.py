@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -36,6 +37,7 @@ from visualization_msgs.msg import MarkerArray
 from objectcentric_ros.gallery.records import ObjectRecord
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.identification.encoder import make_encoder
+from objectcentric_ros.identification.fusion import write_model
 from objectcentric_ros.nodes import identification
 from objectcentric_ros.nodes.conversions import array_from_image, image_from_color, stamp_nanoseconds
 from objectcentric_ros.nodes.identification import IdentificationNode
@@ -293,5 +295,59 @@ def test_an_unknown_encoder_fails_configure_with_the_known_ones(gallery_dir: str
             patch.setattr(identification, "make_encoder", make_encoder)   # the module's bench has another one in its place
             assert not node.configure_and_activate()
         bench.wait_for_status("identification", ERROR, "unknown encoder 'magic'", "efficientnet")
+    finally:
+        bench.close()
+
+
+class ColourWords:
+    """Knows what the three boxes' titles say."""
+
+    key, image_key, dimension = "words-1", "colour-1", 3
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See TextEncoder."""
+        vectors = np.array([[1.0 if name in text else 0.1 for name in ("red", "green", "blue")] for text in texts], np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def fusion_file(folder: Path, **card: Any) -> str:
+    """A fusion model that was fitted on near references being right."""
+    xgboost = pytest.importorskip("xgboost")
+    rng = np.random.default_rng(0)
+    rows = rng.uniform(0, 1, (4000, 4)).astype(np.float32)
+    data = xgboost.DMatrix(np.where(rng.random(rows.shape) < 0.5, rows, np.nan), label=rows.mean(axis=1) < 0.5)
+    write_model(folder / "boxes.ubj", xgboost.train({"objective": "binary:logistic", "max_depth": 4, "nthread": 1}, data, 40),
+                {"features": "distances", "temperature": 1.0, "none_weight": 0.5, "thresholds": {0.95: 0.5}, "quarter_turns": 1,
+                 "image_key": "colour-1", "text_key": "words-1", **card})
+    return str(folder / "boxes.ubj")
+
+
+def test_titles_and_the_fusion_of_all_sources_are_used(gallery_dir: str, tmp_path: Path) -> None:
+    bench = NodeBench()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(identification, "make_encoder", lambda name: ColourEncoder())
+            patch.setattr(identification, "_text_encoder", lambda name: ColourWords())
+            bench.add(IdentificationNode, gallery_data_dir=gallery_dir, text_encoder="words", fusion=fusion_file(tmp_path))
+            color = np.full((32, 32, 3), COLOURS["red-box"], np.uint8)
+            response = identify(bench, image=image_from_color(color, Header()), candidates=list(COLOURS))
+        assert response.success, response.message
+        [answer] = response.identifications
+        best = answer.ranking[0]
+        assert best.object_id == "red-box" and best.distance_text < 0.1 and np.isnan(best.distance_bin)
+        assert answer.reason.startswith("red box (tray 0.0") and not answer.none_of_these
+    finally:
+        bench.close()
+
+
+def test_a_fusion_model_of_another_encoder_fails_configure(gallery_dir: str, tmp_path: Path) -> None:
+    bench = NodeBench()
+    try:
+        model = fusion_file(tmp_path, image_key="other-1")
+        node = bench.add(IdentificationNode, start=False, gallery_data_dir=gallery_dir, fusion=model)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(identification, "make_encoder", lambda name: ColourEncoder())
+            assert not node.configure_and_activate()
+        bench.wait_for_status("identification", ERROR, "trained on distances of other-1", "train fusion")
     finally:
         bench.close()
