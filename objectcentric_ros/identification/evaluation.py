@@ -115,8 +115,11 @@ def evaluate(recipe: EvaluationRecipe, manifest: Manifest, rows: Mapping[str, Em
             evaluator.show_failures(rows[row.name], distances, [MinDistance(), *fusions])
         elif row.curves:
             for scenario in recipe.scenarios:
-                evaluator.scenario(scenario, MinDistance(f"{MIN_DISTANCE}, {row.name}"), distances.candidates)
+                if scenario.group == "coverage":
+                    evaluator.scenario(scenario, MinDistance(f"{MIN_DISTANCE}, {row.name}"), distances.candidates)
             report(f"curves of {row.name}")
+    places = [scenario.name for scenario in recipe.scenarios]
+    evaluator.result.figures["scenarios"].sort(key=lambda entry: (places.index(entry["name"]), "," in entry["method"]))
     return evaluator.result
 
 

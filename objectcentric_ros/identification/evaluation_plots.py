@@ -125,7 +125,7 @@ def _reliability(evaluation: Evaluation, scenarios: Sequence[str], path: Path) -
 
 
 def _curve(axes: Axes, curve: PrecisionCurve, label: str, colour: str) -> None:
-    axes.plot(curve.id_rate, curve.precision, color=colour, linewidth=1.8, label=label)
+    axes.plot(curve.id_rate, curve.precision, color=colour, linewidth=1.8, label=label, alpha=0.9)
 
 
 def _limits(axes: Axes, curves: Sequence[PrecisionCurve]) -> None:

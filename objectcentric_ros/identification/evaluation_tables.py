@@ -90,7 +90,6 @@ def _top1(name: str, figures: Mapping[str, Any], recipe: EvaluationRecipe, absen
                        ("per_source_top1_gallery", f"of all {counts['objects']} objects")):
         rows = tuple(_top1_row(row, figures[key].get(row.name), figures["intervals"][key].get(row.name, {}), COLUMNS[name])
                      for row in configs)
-        # A table without a single figure says nothing but what the notes say.
         result.append(Table(f"Table {name}: {TABLES[name]}, top-1 {among} [%]", ("", *COLUMNS[name]), rows,
                             notes if key == "per_source_top1" else ()))
     return result if configs else []
@@ -105,13 +104,17 @@ def _top1_row(row: RowConfig, values: Mapping[str, float | None] | None, ranges:
 
 def _scenarios(figures: Mapping[str, Any], group: str, title: str, recipe: EvaluationRecipe, absent: Sequence[NotHere]) -> Table:
     rows, notes = [], []
-    for entry in figures["scenarios"]:
-        if entry["group"] == group:
-            ranges = entry["intervals"]
-            rows.append((f"{entry['name']}, {entry['method']}", _percent(entry["precision_at_100"], ranges["precision_at_100"]),
-                         *[_percent(entry[f"precision_at_{rate}"]) for rate in (95, 90, 80)],
-                         _percent(entry["id_rate_at_99"], ranges["id_rate_at_99"]), _percent(entry["id_rate_at_99_5"]),
-                         f"{entry['aurc']:.4f}"))
+    whole = [scenario.name for scenario in recipe.scenarios if scenario.group == "coverage"][-1:]     # what is taken away from
+    entries = [entry for entry in figures["scenarios"] if entry["group"] == group]
+    if group == "ablation" and entries:
+        methods = {entry["method"] for entry in entries}
+        entries = [entry for entry in figures["scenarios"] if entry["name"] in whole and entry["method"] in methods] + entries
+    for entry in entries:
+        ranges = entry["intervals"]
+        rows.append((f"{entry['name']}, {entry['method']}", _percent(entry["precision_at_100"], ranges["precision_at_100"]),
+                     *[_percent(entry[f"precision_at_{rate}"]) for rate in (95, 90, 80)],
+                     _percent(entry["id_rate_at_99"], ranges["id_rate_at_99"]), _percent(entry["id_rate_at_99_5"]),
+                     f"{entry['aurc']:.4f}"))
     if group == "coverage":
         names = {fusion.name for fusion in recipe.fusions}
         notes += [one.sentence + "." for one in absent if one.name in names]

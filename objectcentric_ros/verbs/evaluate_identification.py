@@ -81,13 +81,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         recipe = _changed(load_recipe(recipe_file(arguments.recipe, "benchmark"), EvaluationRecipe), arguments)
-        manifest = _read(recipe)
+        manifest, shared = _read(recipe)
+        if shared:
+            report(f"{shared} objects of the split {recipe.data.split} are in other splits as well: what was trained on those "
+                   "may know them")
         rows, absent = _embed(recipe, manifest, arguments.cache or cache_dir() / "embedded")
         fusions, lacking = _fusions(recipe, rows[recipe.main])
         for one in absent + lacking:
             report(one.sentence)
         objects = read_objects(manifest.root)
         evaluation = evaluate(recipe, manifest, rows, fusions, objects, report)
+        evaluation.figures["counts"]["objects_in_other_splits"] = shared
         output = arguments.out or Path("out") / "evaluation" / recipe.name
         write_report(output, evaluation, recipe, absent + lacking, objects, manifest.root)
         if arguments.json:
@@ -121,8 +125,8 @@ def _changed(recipe: EvaluationRecipe, arguments: argparse.Namespace) -> Evaluat
     return dataclasses.replace(recipe, data=data, cases=cases, rows=rows, main=main, fusions=fusions)
 
 
-def _read(recipe: EvaluationRecipe) -> Manifest:
-    """The manifest of the split; an error says how a missing dataset is made."""
+def _read(recipe: EvaluationRecipe) -> tuple[Manifest, int]:
+    """The manifest of the split, and how many of its objects are in others; an error says how a missing dataset is made."""
     from objectcentric_ros.identification.manifest import read_manifest
 
     try:
@@ -132,7 +136,8 @@ def _read(recipe: EvaluationRecipe) -> Manifest:
     selected = manifest.select(recipe.data.split)
     if not selected.rows:
         raise ValueError(f"{recipe.data.folder} has no objects of the split {recipe.data.split}")
-    return selected
+    others = {row.object_id for row in manifest.rows if row.split != recipe.data.split}
+    return selected, len(others.intersection(selected.objects))
 
 
 def _embed(recipe: EvaluationRecipe, manifest: Manifest, cache: Path) -> tuple[dict[str, EmbeddedSet], list[NotHere]]:

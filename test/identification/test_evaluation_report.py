@@ -16,9 +16,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import html.parser
 import json
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ from objectcentric_ros.identification import encoder as encoders
 from objectcentric_ros.identification.evaluation_recipe import EvaluationRecipe, RowConfig
 from objectcentric_ros.identification.evaluation_rows import NotHere, find, missing
 from objectcentric_ros.identification.evaluation_tables import Table
-from objectcentric_ros.identification.manifest import ManifestRow, write_manifest
+from objectcentric_ros.identification.manifest import ManifestRow, read_manifest, write_manifest
 from objectcentric_ros.paths import share_dir
 from objectcentric_ros.recipe import load_recipe
 from objectcentric_ros.verbs import evaluate_identification
@@ -199,6 +201,17 @@ def test_a_split_without_objects_and_an_unknown_row_are_errors(
     assert "split fusion" in capsys.readouterr().err
     assert called(str(recipe), "--data", str(dataset), "--only", "nobody") == 2
     assert "trained later" in capsys.readouterr().err
+
+
+def test_objects_that_are_in_other_splits_too_are_counted(
+        recipe: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "data"
+    shutil.copytree(dataset, other)
+    rows = read_manifest(dataset).rows
+    write_manifest(other / "manifest.csv", [*rows, *(dataclasses.replace(row, split="train") for row in rows[:30])])
+    figures = json.loads((evaluated(recipe, other, tmp_path) / "figures.json").read_text())
+    assert figures["counts"]["objects_in_other_splits"] == len({row.object_id for row in rows[:30]}) > 1
+    assert "are in other splits as well" in capsys.readouterr().err
 
 
 def test_a_missing_main_row_says_how_it_is_made(
