@@ -169,10 +169,14 @@ MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 def migrate(connection: psycopg.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> int:
     """Bring the schema to the newest version, one process at a time; returns the version.
 
+    A replica that only reads is left as it is: its schema comes from its primary.
+
     Raises:
         SchemaTooNew: the database was written by a newer version of this package.
-        GalleryError: pgvector is missing, or the role may not create tables.
+        GalleryError: pgvector is missing, the role may not create tables, or a replica is behind this package.
     """
+    if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
+        return _check_replica(connection, len(migrations))
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
         try:
@@ -183,15 +187,34 @@ def migrate(connection: psycopg.Connection, migrations: tuple[str, ...] = MIGRAT
         except psycopg.errors.InsufficientPrivilege as error:
             raise GalleryError("this database role may not set up the gallery: as a superuser run CREATE EXTENSION vector; "
                                f"CREATE SCHEMA {SCHEMA} AUTHORIZATION <role>;  ({error})") from error
-        row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
-        version = row[0] if row else 0
+        version = _version(connection)
         if version > len(migrations):
-            raise SchemaTooNew(f"the gallery has schema version {version}, this package knows up to {len(migrations)}: "
-                               "install the newer objectcentric_ros, or open another gallery")
+            raise _too_new(version, len(migrations))
         for number in range(version + 1, len(migrations) + 1):
             connection.execute(migrations[number - 1])         # type: ignore[call-overload]
             connection.execute("INSERT INTO schema_version (version) VALUES (%s)", (number,))
     return len(migrations)
+
+
+def _check_replica(connection: psycopg.Connection, newest: int) -> int:
+    there = connection.execute("SELECT to_regclass('schema_version')").fetchone() != (None,)
+    version = _version(connection) if there else 0
+    if version > newest:
+        raise _too_new(version, newest)
+    if version < newest:
+        raise GalleryError(f"this database is a replica, whose gallery has schema version {version}; this package needs "
+                           f"{newest}: open the primary once with this package first")
+    return version
+
+
+def _version(connection: psycopg.Connection) -> int:
+    row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _too_new(version: int, newest: int) -> SchemaTooNew:
+    return SchemaTooNew(f"the gallery has schema version {version}, this package knows up to {newest}: "
+                        "install the newer objectcentric_ros, or open another gallery")
 
 
 def _prepare(connection: psycopg.Connection) -> None:

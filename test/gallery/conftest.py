@@ -13,11 +13,15 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""One embedded server for all gallery tests; every test gets it empty."""
+"""One server for all gallery tests; every test gets it empty.
+
+It is an embedded one, or the one whose URL is in OBJECTCENTRIC_TEST_GALLERY_URL: test_server_by_url.py runs the tests again so.
+"""
 
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -29,7 +33,8 @@ from objectcentric_ros.gallery.store import Gallery
 
 @pytest.fixture(scope="session")
 def session_gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    with Gallery.open(data_dir=tmp_path_factory.mktemp("gallery")) as gallery:
+    url = os.environ.get("OBJECTCENTRIC_TEST_GALLERY_URL")
+    with Gallery.open(url) if url else Gallery.open(data_dir=tmp_path_factory.mktemp("gallery")) as gallery:
         yield gallery
 
 
