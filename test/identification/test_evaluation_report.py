@@ -34,6 +34,7 @@ from objectcentric_ros.identification import encoder as encoders
 from objectcentric_ros.identification.evaluation_recipe import EvaluationRecipe, RowConfig
 from objectcentric_ros.identification.evaluation_rows import NotHere, find, missing
 from objectcentric_ros.identification.evaluation_tables import Table
+from objectcentric_ros.identification.fusion import write_model
 from objectcentric_ros.identification.manifest import ManifestRow, read_manifest, write_manifest
 from objectcentric_ros.paths import share_dir
 from objectcentric_ros.recipe import load_recipe
@@ -256,3 +257,39 @@ def test_files_are_found_here_or_in_the_share_folder(tmp_path: Path) -> None:
 def test_markdown_keeps_pipes_inside_cells() -> None:
     lines = Table("T", ("a|b", "c"), (("x", "1.0"),), ("note",)).markdown().splitlines()
     assert lines[2] == "| a\\|b | c |" and lines[3] == "| --- | ---: |" and lines[-1] == "note"
+
+
+def fusion_model(path: Path, image_key: str = "mean-1", quarter_turns: int = 1) -> Path:
+    """Trees that like short distances."""
+    import xgboost
+
+    rng = np.random.default_rng(0)
+    distances = rng.random((600, 4))
+    labels = (distances.mean(axis=1) < 0.4).astype(int)
+    options = {"objective": "binary:logistic", "max_depth": 3, "nthread": 1}
+    booster = xgboost.train(options, xgboost.DMatrix(distances, labels), 15)
+    write_model(path, booster, {
+        "features": "distances", "temperature": 1.0, "none_weight": 1.0, "thresholds": {0.9: 0.6, 0.99: None},
+        "image_key": image_key, "text_key": "", "quarter_turns": quarter_turns})
+    return path
+
+
+def test_a_fusion_model_is_measured_beside_the_nearest_reference(recipe: Path, dataset: Path, tmp_path: Path) -> None:
+    recipe.write_text(RECIPE.replace("out/none.ubj", str(fusion_model(tmp_path / "fusion.ubj"))))
+    output = evaluated(recipe, dataset, tmp_path)
+    figures = json.loads((output / "figures.json").read_text())
+    assert {entry["method"] for entry in figures["scenarios"]} == {"min_distance", "fused"}
+    assert figures["open_set"]["method"] == "fused" and len(figures["margins"]) == 2
+    assert {entry["promised"] for entry in figures["thresholds"]} == {0.9, 0.99}
+    tables = (output / "tables.md").read_text()
+    assert "none can promise it" in tables and "fused minus min_distance" in tables
+    assert (output / "reliability.png").is_file() and "% sure" in (output / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("change", "said"), [({"image_key": "other-1"}, "other-1"), ({"quarter_turns": 4}, "4 orientations")])
+def test_a_fusion_model_of_other_distances_is_refused(
+        change: dict[str, Any], said: str, recipe: Path, dataset: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    recipe.write_text(RECIPE.replace("out/none.ubj", str(fusion_model(tmp_path / "fusion.ubj", **change))))
+    assert called(str(recipe), "--data", str(dataset), "--out", str(tmp_path / "report"), "--cache", str(tmp_path)) == 2
+    assert said in capsys.readouterr().err
