@@ -26,7 +26,7 @@ VERBS = {
     "bringup": "start the nodes of a task: pick, perception, simulation or replay",
     "pick": "pick one named item with a running graph",
     "demo": "bring up the cell, fill the gallery, pick three items, write a report",
-    "gallery": "add, import, list, show, remove, count or export the objects of the gallery",
+    "gallery": "add, import, list, show, remove, count, index or export the objects of the gallery",
     "evaluate": "measure segmentation or whole picks in simulation",
     "dataset": "render images of single objects to train on",
     "train": "train a model of the stack from simulated scenes",

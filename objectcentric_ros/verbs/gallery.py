@@ -31,6 +31,7 @@ from objectcentric_ros.gallery.images import decode_image
 from objectcentric_ros.gallery.records import IMAGE_SOURCES, SOURCES, ObjectRecord, ObjectSummary
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.gallery.transfer import export_gallery, import_objects, read_source, slug
+from objectcentric_ros.gallery.vector_index import KINDS, VectorIndexConfig
 
 EXAMPLES = """examples:
   objectcentric gallery add --id blue-mug --title "Blue mug" --translation "de=Blaue Tasse" --photo mug1.jpg --photo mug2.jpg
@@ -40,6 +41,7 @@ EXAMPLES = """examples:
   objectcentric gallery show "rubik's cube"
   objectcentric gallery unlearn "rubik's cube"    remove the references that picks have added
   objectcentric gallery export backup/            objects and references; import backup/ reads it again
+  objectcentric gallery index                     for a search among all objects of a large gallery
   objectcentric gallery stats --url postgresql://robot:secret@shelf/gallery"""
 
 
@@ -82,6 +84,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     unlearn.add_argument("object", nargs="?", help="id, or title in any language")
     unlearn.add_argument("--pick", metavar="ID", help="only what this pick has added")
 
+    index = commands.add_parser("index", parents=[where], help="build the index of the search among all objects, and tune it")
+    index.add_argument("--encoder", metavar="KEY", help="whose embeddings; needed where there are several (see stats)")
+    index.add_argument("--kind", choices=KINDS, default=KINDS[0], help=f"16-bit vectors, or their signs (default {KINDS[0]})")
+    index.add_argument("--recall", type=float, default=0.95, help="share of the true nearest that is found (default 0.95)")
+    index.add_argument("--drop", action="store_true", help="remove it: the search is exact from then on")
+
     commands.add_parser("stats", parents=[where], help="count what is there")
 
     export = commands.add_parser("export", parents=[where], help="write objects and references into a folder")
@@ -91,7 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run a sub-command; 0, or 2 with a sentence when the input or the gallery is at fault."""
     commands = {"add": _add, "import": _import, "list": _list, "show": _show, "remove": _remove, "unlearn": _unlearn,
-                "stats": _stats, "export": _export}
+                "index": _index, "stats": _stats, "export": _export}
     try:
         # Read everything that a person may have mistyped before a database is started for it.
         if args.command == "add":
@@ -220,6 +228,22 @@ def _unlearn(gallery: Gallery, args: argparse.Namespace, console: Console) -> in
     object_id = gallery.find_object(args.object).object_id if args.object else None
     count = gallery.unlearn(object_id, args.pick)
     console.print(f"{count} learned references removed", highlight=False)
+    return 0
+
+
+def _index(gallery: Gallery, args: argparse.Namespace, console: Console) -> int:
+    keys = sorted(gallery.stats().embeddings)
+    if args.encoder is None and len(keys) != 1:
+        raise GalleryError(f"give --encoder: {', '.join(keys)}" if keys else
+                           "the gallery has no embeddings yet: they are made at the first identification")
+    key = args.encoder or keys[0]
+    if args.drop:
+        gallery.drop_index(key)
+        console.print(f"{key}: no index", highlight=False, markup=False)
+        return 0
+    tuned = gallery.build_index(key, VectorIndexConfig(args.kind, recall=args.recall))
+    if tuned is not None:
+        console.print(f"{key}: {args.kind} index, ef_search {tuned[0]}, recall {tuned[1]:.3f}", highlight=False, markup=False)
     return 0
 
 

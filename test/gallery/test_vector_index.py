@@ -115,6 +115,21 @@ def test_several_embeddings_of_a_reference_are_one_neighbour(gallery: Gallery, p
     np.testing.assert_allclose([neighbour.distance for neighbour in near], 1 - np.cos([0.0, 0.1, 0.2]), atol=1e-6)
 
 
+def test_the_verb_builds_and_drops_an_index(gallery: Gallery, capsys: pytest.CaptureFixture[str]) -> None:
+    from objectcentric_ros.cli import main
+
+    assert gallery._server is not None
+    where = ["--data-dir", str(gallery._server.folder)]
+    assert main(["gallery", "index", *where]) == 2 and "no embeddings yet" in capsys.readouterr().err
+    fill(gallery)
+    assert main(["gallery", "index", "--recall", "0.9", *where]) == 0
+    assert "e: halfvec index, ef_search" in capsys.readouterr().out and gallery.index_effort("e") is not None
+    fill(gallery, SyntheticVectors(objects=1, references=2, dimension=5), key="f")
+    assert main(["gallery", "index", *where]) == 2 and "give --encoder: e" in capsys.readouterr().err
+    assert main(["gallery", "index", "--encoder", "e", "--drop", *where]) == 0
+    assert gallery.index_effort("e") is None
+
+
 def test_what_cannot_be_searched_or_indexed_says_so(gallery: Gallery) -> None:
     fill(gallery)
     for vector in ([1.0, 2.0], [float("nan")] * 32, [0.0] * 32):
