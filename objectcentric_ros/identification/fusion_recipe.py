@@ -33,7 +33,7 @@ class FusionDataConfig:
         manifest: dataset folder or manifest file; `--data` of the verb replaces it.
         split: whose queries and objects are used; no encoder may have been trained on them.
         image: image encoder, by name or file, as a robot loads it.
-        text: text encoder of its space; empty: no titles.
+        text: text encoder of its space; empty or null: no titles.
         quarter_turns: orientations (1, 2, 4) in which references are embedded; the identifier takes this number from the card.
         cache: folder of embeddings; empty: `.cache` in the dataset's folder.
     """
@@ -41,7 +41,7 @@ class FusionDataConfig:
     manifest: str = "out/identification"
     split: str = "fusion"
     image: str = "efficientnet_lite0"
-    text: str = ""
+    text: str | None = ""
     quarter_turns: int = 1
     cache: str = ""
 
