@@ -115,17 +115,27 @@ def build(connection: psycopg.Connection, encoder_key: str, config: VectorIndexC
     value = 2 * space.dimension if config.kind == "halfvec" else space.dimension // 8
     memory = config.memory or min(max(int(1.2 * row[0] * (value + 45 * config.m + 250)), 64 << 20), machine // 4)
     connection.execute(f"SET LOCAL maintenance_work_mem = '{memory >> 10}kB'")                           # type: ignore[call-overload]
-    connection.execute(f"SET LOCAL max_parallel_maintenance_workers = {int(config.workers)}")            # type: ignore[call-overload]
     connection.execute(f"DROP INDEX IF EXISTS {space.index}")                                            # type: ignore[call-overload]
-    operators = "halfvec_cosine_ops" if config.kind == "halfvec" else "bit_hamming_ops"
-    connection.execute(                                                                                  # type: ignore[call-overload]
-        f"CREATE INDEX {space.index} ON embeddings USING hnsw ({space.indexed(config.kind)} {operators}) "
-        f"WITH (m = {int(config.m)}, ef_construction = {int(config.ef_construction)}) WHERE encoder_id = {space.encoder_id}")
+    try:
+        _create(connection, space, config, config.workers)
+    except psycopg.errors.DiskFull:              # of the shared memory, in containers: one process needs none
+        if not config.workers:
+            raise
+        _create(connection, space, config, 0)
     connection.execute("""
         INSERT INTO vector_indexes (encoder_id, kind, ef_search) VALUES (%s, %s, 100)
         ON CONFLICT (encoder_id) DO UPDATE
         SET kind = excluded.kind, ef_search = excluded.ef_search, recall = NULL, built = now()""",
         (space.encoder_id, config.kind))
+
+
+def _create(connection: psycopg.Connection, space: _Space, config: VectorIndexConfig, workers: int) -> None:
+    operators = "halfvec_cosine_ops" if config.kind == "halfvec" else "bit_hamming_ops"
+    with connection.transaction():               # a savepoint: a failure leaves the caller's transaction alive
+        connection.execute(f"SET LOCAL max_parallel_maintenance_workers = {int(workers)}")               # type: ignore[call-overload]
+        connection.execute(                                                                              # type: ignore[call-overload]
+            f"CREATE INDEX {space.index} ON embeddings USING hnsw ({space.indexed(config.kind)} {operators}) "
+            f"WITH (m = {int(config.m)}, ef_construction = {int(config.ef_construction)}) WHERE encoder_id = {space.encoder_id}")
 
 
 def drop(connection: psycopg.Connection, encoder_key: str) -> None:
