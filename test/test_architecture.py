@@ -90,7 +90,8 @@ def test_imports_make_no_circle() -> None:
 
 @pytest.mark.parametrize("module", ["segmentation.rgbd", "identification.identifier", "gallery.store", "grasping.geometric",
                                     "motion.roboplan_planner", "descriptors.query", "descriptors.pck", "descriptors.deployed",
-                                    "grasping.choice", "inspector.server", "inspector.models"])
+                                    "grasping.choice", "inspector.server", "inspector.models",
+                                    "identification.fusion"])
 def test_inference_needs_neither_simulator_nor_training_library(module: str) -> None:
     heavy = ("mujoco", "torch", "lightning", "lightly", "xgboost", "rclpy")
     program = f"import sys, objectcentric_ros.{module}; print(*[name for name in {heavy!r} if name in sys.modules])"
