@@ -248,12 +248,11 @@ class _Evaluator:
             method: with thresholds in its card.
             answered: scenario -> answers to its cases, and to the same with another object in the true one's place.
         """
-        groups = {name: [pair] for name, pair in answered.items()}
         coverage = [scenario.name for scenario in self.recipe.scenarios if scenario.group == "coverage"]
-        groups[MIXED] = [answered[name] for name in coverage]
+        groups = {**{name: [answered[name]] for name in coverage}, MIXED: [answered[name] for name in coverage]}
         entries = []
         for target, threshold in sorted(method.model.card["thresholds"].items(), key=lambda item: float(item[0])):
-            for name, pairs in groups.items():
+            for name, pairs in groups.items() if coverage else ():
                 share = self.recipe.open_set_share if name == MIXED else 0.0
                 entry: dict[str, Any] = {"name": name, "method": method.name, "promised": float(target), "threshold": threshold,
                                          "open_set_share": share}

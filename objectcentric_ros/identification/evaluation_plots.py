@@ -36,6 +36,8 @@ DOTS = 110            # an inch
 COLOURS = {FUSED: "#1a7f4b", MIN_DISTANCE: "#b3372f"}
 OTHERS = ("#35618e", "#a0731c", "#6a4a9c", "#2a7f86", "#7a6a5a")
 
+LINES = ("-", "--", "-.", ":")      # curves that lie on each other are seen
+
 
 def write_plots(evaluation: Evaluation, recipe: EvaluationRecipe, folder: Path) -> dict[str, Path]:
     """Draw what there is to draw.
@@ -83,8 +85,8 @@ def _ablation(evaluation: Evaluation, scenarios: Sequence[str], path: Path) -> N
     figure, panels = _panels(len(methods))
     shown = [evaluation.curves[name, method] for name in scenarios for method in methods]
     for axes, method in zip(panels, methods, strict=True):
-        for name, colour in zip(scenarios, (COLOURS[FUSED], *OTHERS * 9), strict=False):
-            _curve(axes, evaluation.curves[name, method], name, colour)
+        for name, colour, line in zip(scenarios, (COLOURS[FUSED], *OTHERS * 9), LINES * 9, strict=False):
+            _curve(axes, evaluation.curves[name, method], name, colour, line)
         axes.set_title(method)
         _limits(axes, shown)
     panels[0].set_ylabel("precision")
@@ -124,8 +126,8 @@ def _reliability(evaluation: Evaluation, scenarios: Sequence[str], path: Path) -
     _end(figure, path)
 
 
-def _curve(axes: Axes, curve: PrecisionCurve, label: str, colour: str) -> None:
-    axes.plot(curve.id_rate, curve.precision, color=colour, linewidth=1.8, label=label, alpha=0.9)
+def _curve(axes: Axes, curve: PrecisionCurve, label: str, colour: str, line: str = "-") -> None:
+    axes.plot(curve.id_rate, curve.precision, line, color=colour, linewidth=1.8, label=label)
 
 
 def _limits(axes: Axes, curves: Sequence[PrecisionCurve]) -> None:

@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,8 @@ def tables(figures: Mapping[str, Any], recipe: EvaluationRecipe, absent: Sequenc
     found = [table for name in TABLES for table in _top1(name, figures, recipe, absent)]
     found += [_scenarios(figures, "coverage", "Precision and ID rate by coverage (figure 7, middle)", recipe, absent),
               _scenarios(figures, "ablation", "With and without catalog pictures and titles (figure 7, right)", recipe, absent)]
-    found += [_margins(figures), _open_set(figures), _thresholds(figures), _hidden(figures)]
+    coverage = {scenario.name for scenario in recipe.scenarios if scenario.group == "coverage"}
+    found += [_margins(figures), _open_set(figures, coverage), _thresholds(figures), _hidden(figures)]
     return [table for table in found if table.rows]
 
 
@@ -135,11 +136,11 @@ def _margins(figures: Mapping[str, Any]) -> Table:
         "above 0"), rows)
 
 
-def _open_set(figures: Mapping[str, Any]) -> Table:
+def _open_set(figures: Mapping[str, Any], scenarios: Collection[str]) -> Table:
     rows = tuple((f"{entry['name']}, {entry['method']}",
                   f"{entry['auroc']:.3f} ({entry['intervals']['auroc'][0]:.3f} to {entry['intervals']['auroc'][1]:.3f})",
                   _percent(entry["false_accept_at_95"], entry["intervals"]["false_accept_at_95"]))
-                 for entry in figures["open_set"].get("all", ()))
+                 for entry in figures["open_set"].get("all", ()) if entry["name"] in scenarios)
     return Table("Open set: the true object is not among the candidates", (
         "tray-bin-catalog-text, method", "AUROC", "unknown accepted where 95 % of the known are [%]"), rows)
 
@@ -152,7 +153,8 @@ def _thresholds(figures: Mapping[str, Any]) -> Table:
             name += f", {100 * entry['open_set_share']:g} % open set"
         promised = f"{100 * entry['promised']:g}"
         if entry["threshold"] is None:
-            rows.append((name, promised, "none can promise it", "", "", ""))
+            row = (entry["method"], promised, "none can promise it", "", "", "")
+            rows += [row] if row not in rows else []
             continue
         reached = "" if entry["precision"] is None else _percent(entry["precision"], entry.get("interval"))
         kept = {True: "yes", False: "no", None: ""}[entry.get("kept")]
