@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectcentric_ros.gallery.records import SOURCES
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.identification.assignment import one_to_one
 from objectcentric_ros.identification.crop import crop_segment
@@ -293,9 +295,13 @@ def _query(image: Image) -> NDArray[np.uint8]:
 
 def _caption(result: IdentificationResult) -> str:
     # The id, not the title: picture fonts have no Cyrillic or Chinese.
-    if result.none_of_these or not result.ranking:
+    if not result.ranking:
         return f"? {result.confidence:.0%}"
-    return f"{result.ranking[0].object_id} {result.confidence:.0%}"
+    best = result.ranking[0]
+    name = "?" if result.none_of_these else best.object_id
+    if math.isnan(best.distance):
+        return f"{name} {result.confidence:.0%}"
+    return f"{name} {result.confidence:.0%}, {SOURCES[int(np.nanargmin(best.distances))]} {best.distance:.2f}"
 
 
 def main() -> int:
