@@ -147,15 +147,15 @@ def _embed(recipe: EvaluationRecipe, manifest: Manifest, cache: Path) -> tuple[d
 
     from objectcentric_ros.identification.evaluation_rows import NotHere, embed_row, missing
 
+    main = next(row for row in recipe.rows if row.name == recipe.main)
+    if (lacking := missing(main)) is not None:      # before anything is encoded
+        raise ValueError(f"the main row {lacking.sentence}")
     embedded: dict[str, Any] = {}
     absent = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         for row in recipe.rows:
-            lacking = missing(row)
-            if lacking is not None:
-                if row.name == recipe.main:
-                    raise ValueError(f"the main row {lacking.sentence}")
+            if (lacking := missing(row)) is not None:
                 absent.append(lacking)
                 continue
             task = bar.add_task(row.name, total=len(manifest.rows))

@@ -215,10 +215,13 @@ def test_objects_that_are_in_other_splits_too_are_counted(
     assert "are in other splits as well" in capsys.readouterr().err
 
 
-def test_a_missing_main_row_says_how_it_is_made(
-        recipe: Path, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_main_row_says_how_it_is_made_before_anything_is_encoded(
+        recipe: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(self: MeanColour, images: Any) -> Any:
+        raise AssertionError("encoded")
+    monkeypatch.setattr(MeanColour, "encode", broken)
     recipe.write_text(RECIPE.replace('main: "mean colour <b>"', "main: trained later"))
-    assert called(str(recipe), "--data", str(dataset)) == 2
+    assert called(str(recipe), "--data", str(dataset), "--cache", str(tmp_path)) == 2
     assert "objectcentric train it" in capsys.readouterr().err
 
 
