@@ -64,7 +64,7 @@ class FusionCaseConfig:
     """
 
     candidates: tuple[int, int] = (10, 30)
-    per_query: int = 12
+    per_query: int = 16
     near: float = 0.5
     open_set: float = 0.15
 
