@@ -133,7 +133,7 @@ def fold_parts(objects: int, recipe: FusionRecipe) -> list[NDArray[np.intp]]:
 def cross_fit(pool: QueryPool, parts: Sequence[NDArray[np.intp]], features: str, recipe: FusionRecipe) -> tuple[Judged, int]:
     """Judge every object by trees that were fitted and stopped on others; also the median number of trees.
 
-    The cases are the same for all features: their draws don't depend on them.
+    The judged cases depend on seed, folds and scenarios alone: two recipes that share them are judged on the same ones.
     """
     cases, scenarios, log_odds, rounds = [], [], [], []
     for fold, held in enumerate(parts):
@@ -145,7 +145,7 @@ def cross_fit(pool: QueryPool, parts: Sequence[NDArray[np.intp]], features: str,
         booster = fit_trees(rows, labels, recipe, recipe.trees.count, stop_rows)
         rounds.append(booster.num_boosted_rounds())
         trees = FusionModel(booster, {"features": features})
-        part = pool.part(held)
+        part, rng = pool.part(held), np.random.default_rng([recipe.seed, 5, fold])
         for number, shares in enumerate(recipe.promises.scenarios):
             queries = np.repeat(np.arange(len(part.truth)), recipe.promises.per_query)
             drawn = draw_cases(rng, part, queries, recipe.cases.candidates, np.asarray(shares) / 100,
