@@ -24,7 +24,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,11 @@ from numpy.typing import NDArray
 from objectcentric_ros.gallery.bulk import VectorObject
 from objectcentric_ros.gallery.embedded import EmbeddedConfig
 from objectcentric_ros.gallery.errors import GalleryError
+from objectcentric_ros.gallery.nearest import CENTRES, VECTORS
 from objectcentric_ros.gallery.records import ObjectRecord
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.gallery.synthetic_vectors import FAMILY, SyntheticVectors
-from objectcentric_ros.gallery.vector_index import EF_SEARCHES, VectorIndexConfig, recall_within
+from objectcentric_ros.gallery.vector_index import EFFORTS, VectorIndexConfig, recall_within
 
 COUNT = 10                     # neighbours that are searched
 SERVER = {"shared_buffers": "1GB", "max_wal_size": "4GB", "wal_compression": "off", "autovacuum": "off"}
@@ -54,7 +55,7 @@ class GalleryBenchmark:
         data: the embeddings.
         candidates: objects that a query is compared with.
         queries: half of them choose the search effort, the other half are reported.
-        index: of the whole-gallery search.
+        indexes: of the search among all objects; one of each kind at most.
         batch: objects a transaction.
         threads: of usearch's build; NumPy's are those of its BLAS.
     """
@@ -62,11 +63,13 @@ class GalleryBenchmark:
     data: SyntheticVectors
     candidates: int = 30
     queries: int = 400
-    index: VectorIndexConfig = field(default_factory=VectorIndexConfig)
+    indexes: tuple[VectorIndexConfig, ...] = (VectorIndexConfig(),)
     batch: int = 250
     threads: int = 2
 
     def __post_init__(self) -> None:
+        if not self.indexes or len({index.kind for index in self.indexes}) < len(self.indexes):
+            raise ValueError("a gallery benchmark needs an index, and at most one of each kind")
         if self.queries < 4 or self.batch < 1 or not 1 <= self.candidates <= self.data.objects:
             raise ValueError("a gallery benchmark needs 4 queries or more, a batch of 1 or more, and candidates between 1 and "
                              f"the number of objects, got {self.queries}, {self.batch} and {self.candidates}")
@@ -132,7 +135,8 @@ def run_benchmark(benchmark: GalleryBenchmark, folder: Path, url: str | None = N
         say("drawing the vectors")
         vectors = _vectors(benchmark.data, folder)
         _import(gallery, benchmark, vectors, notes, say)
-        _index(gallery, benchmark, notes, say)
+        for index in benchmark.indexes:
+            _index(gallery, benchmark.key, index, notes, say)
         usearch = _usearch_index(benchmark, vectors, folder, notes, say)
         say("the truth, by NumPy")
         queries, owners = benchmark.data.queries(benchmark.queries)
@@ -140,14 +144,18 @@ def run_benchmark(benchmark: GalleryBenchmark, folder: Path, url: str | None = N
         say("reading everything once, so that all start warm")
         _warm(folder)
         half = benchmark.queries // 2
-        result = {"candidate_query": _candidate_query(gallery, benchmark, vectors, queries, owners)}
+        result: dict[str, Any] = {
+            "candidate_query": _candidate_query(gallery, benchmark, vectors, queries, owners), "search": {}}
         say("searching the whole gallery")
-        gallery.tune_index(benchmark.key, queries[:half], limits[:half], COUNT, benchmark.index.recall)
-        result["nearest_references"] = _search(gallery, benchmark, queries[half:], limits[half:], False)
-        result["nearest_objects"] = _search(gallery, benchmark, queries[half:], object_limits[half:], True)
+        for index in benchmark.indexes:
+            tuned = (object_limits if index.kind == CENTRES else limits)[:half]
+            gallery.tune_index(benchmark.key, index.kind, queries[:half], tuned, COUNT, index.recall)
+            result["search"][index.kind] = {
+                "nearest_references": _search(gallery, benchmark.key, index.kind, queries[half:], limits[half:], False),
+                "nearest_objects": _search(gallery, benchmark.key, index.kind, queries[half:], object_limits[half:], True)}
         result["numpy"] = _numpy_search(vectors, queries[half:])
         if usearch is not None:
-            result["usearch"] = _usearch_search(usearch, queries, limits, benchmark.index.recall)
+            result["usearch"] = _usearch_search(usearch, queries, limits, benchmark.indexes[0].recall)
         return {**_summary(gallery, benchmark, notes), **result}
 
 
@@ -201,13 +209,14 @@ def _import(gallery: Gallery, benchmark: GalleryBenchmark, vectors: NDArray[np.f
                            f"and {wanted * benchmark.data.references}: it was not empty before")
 
 
-def _index(gallery: Gallery, benchmark: GalleryBenchmark, notes: _Notes, say: Callable[[str], None]) -> None:
-    config = {name: value for name, value in asdict(benchmark.index).items() if name in ("kind", "m", "ef_construction")}
-    if notes.values.get("index") != config:
-        say(f"building the {benchmark.index.kind} index")
+def _index(gallery: Gallery, key: str, index: VectorIndexConfig, notes: _Notes, say: Callable[[str], None]) -> None:
+    built = {"m": index.m, "ef_construction": index.ef_construction}
+    noted = notes.values.get(f"index_{index.kind}", {})
+    if gallery.index(key, index.kind) is None or {name: noted.get(name) for name in built} != built:
+        say(f"building the index over {index.kind}")
         started = time.perf_counter()
-        gallery.build_index(benchmark.key, benchmark.index, queries=0)
-        notes.set(index=config, index_seconds=time.perf_counter() - started)
+        gallery.build_index(key, index, queries=0)
+        notes.set(**{f"index_{index.kind}": {**built, "seconds": time.perf_counter() - started}})
 
 
 def _usearch_index(benchmark: GalleryBenchmark, vectors: NDArray[np.float32], folder: Path, notes: _Notes,
@@ -219,8 +228,9 @@ def _usearch_index(benchmark: GalleryBenchmark, vectors: NDArray[np.float32], fo
         say("usearch is not installed (pip install usearch): left out")
         return None
     path = folder / "usearch.index"
-    index = Index(ndim=benchmark.data.dimension, metric="cos", dtype="f16", connectivity=benchmark.index.m,
-                  expansion_add=benchmark.index.ef_construction)
+    built = benchmark.indexes[0]
+    index = Index(ndim=benchmark.data.dimension, metric="cos", dtype="f16", connectivity=built.m,
+                  expansion_add=built.ef_construction)
     if path.is_file():
         index.load(str(path))
         return index
@@ -288,14 +298,15 @@ def _candidate_query(gallery: Gallery, benchmark: GalleryBenchmark, vectors: NDA
             "largest_difference_to_numpy": worst}
 
 
-def _search(gallery: Gallery, benchmark: GalleryBenchmark, queries: NDArray[np.float32], limits: NDArray[np.float32],
+def _search(gallery: Gallery, key: str, kind: str, queries: NDArray[np.float32], limits: NDArray[np.float32],
             by_object: bool) -> dict[str, Any]:
     times, found = [], []
     for query in queries:
         started = time.perf_counter()
-        found.append(gallery.nearest(benchmark.key, query[None], COUNT, by_object=by_object)[0])
+        found.append(gallery.nearest(key, query[None], COUNT, by_object, kind=kind)[0])
         times.append(time.perf_counter() - started)
-    return {"count": COUNT, "ef_search": gallery.index_effort(benchmark.key), "recall": recall_within(found, limits, COUNT),
+    used = gallery.index(key, kind)
+    return {"count": COUNT, "effort": used[1] if used else None, "recall": recall_within(found, limits, COUNT),
             **_milliseconds(times)}
 
 
@@ -319,7 +330,7 @@ def _usearch_search(index: Any, queries: NDArray[np.float32], limits: NDArray[np
         # Distances of 16-bit vectors: the rounding is larger than that of the database, which ranks by its full vectors.
         return float(np.mean([(distances <= limit + 5e-4).sum() / COUNT for distances, limit in zip(found, limits, strict=True)]))
 
-    for effort in EF_SEARCHES:
+    for effort in EFFORTS[VECTORS]:
         index.expansion_search = effort
         if share([index.search(query, COUNT, threads=1).distances for query in queries[:half]], limits[:half]) >= recall:
             break
@@ -328,7 +339,7 @@ def _usearch_search(index: Any, queries: NDArray[np.float32], limits: NDArray[np
         started = time.perf_counter()
         found.append(index.search(query, COUNT, threads=1).distances)
         times.append(time.perf_counter() - started)
-    return {"count": COUNT, "expansion_search": effort, "recall": share(found, limits[half:]), **_milliseconds(times)}
+    return {"count": COUNT, "effort": effort, "recall": share(found, limits[half:]), **_milliseconds(times)}
 
 
 def _milliseconds(seconds: list[float]) -> dict[str, float]:
@@ -343,5 +354,5 @@ def _summary(gallery: Gallery, benchmark: GalleryBenchmark, notes: _Notes) -> di
         "dimension": data.dimension, "seed": data.seed, "gallery": "url" if "://" in gallery.where else gallery.where,
         "import": {"seconds": values.get("import_seconds"),
                    "vectors_per_second": values["imported"] / values["import_seconds"] if values.get("import_seconds") else None},
-        "index": {**asdict(benchmark.index), "build_seconds": values.get("index_seconds")},
+        "indexes": {index.kind: values.get(f"index_{index.kind}") for index in benchmark.indexes},
         "usearch_build_seconds": values.get("usearch_seconds"), "disk_bytes": gallery.disk()}

@@ -23,11 +23,11 @@ from typing import Any
 
 def table(figures: Mapping[str, Any]) -> str:
     """Lines for a terminal, from gallery.benchmark.run_benchmark."""
-    index, candidate, imported = figures["index"], figures["candidate_query"], figures["import"]
+    candidate, imported = figures["candidate_query"], figures["import"]
     rows = [("candidate query, in the database", candidate, f"{candidate['candidates']} candidates, minimum a source"),
             ("candidate query, NumPy in memory", candidate["numpy"], ""),
-            (f"whole gallery, {index['kind']} HNSW", figures["nearest_references"], "10 nearest references"),
-            ("the same, by object", figures["nearest_objects"], "10 nearest objects"),
+            *((f"whole gallery, HNSW over {kind}", figures["search"][kind][what], f"10 {what.replace('_', ' ')}")
+              for kind in figures["indexes"] for what in ("nearest_references", "nearest_objects")),
             ("whole gallery, NumPy in memory", figures["numpy"], "10 nearest references, exact")]
     if "usearch" in figures:
         rows.append(("whole gallery, usearch f16", figures["usearch"], "10 nearest references"))
@@ -35,16 +35,17 @@ def table(figures: Mapping[str, Any]) -> str:
              f"{figures['references']}", ""]
     if imported["vectors_per_second"]:
         lines.append(f"import          {imported['vectors_per_second']:.0f} vectors/s, {imported['seconds']:.0f} s")
-    if index["build_seconds"]:
-        lines.append(f"index           {index['build_seconds']:.0f} s "
-                     f"(m {index['m']}, ef_construction {index['ef_construction']})")
+    for kind, index in figures["indexes"].items():
+        if index:
+            lines.append(f"index           {index['seconds']:.0f} s over {kind} "
+                         f"(m {index['m']}, ef_construction {index['ef_construction']})")
     if figures["usearch_build_seconds"]:
         lines.append(f"usearch index   {figures['usearch_build_seconds']:.0f} s")
-    disk = sorted(figures["disk_bytes"].items(), key=lambda entry: -entry[1])[:4]
+    disk = sorted(figures["disk_bytes"].items(), key=lambda entry: -entry[1])[:5]
     lines.append("disk            " + ", ".join(f"{name} {size / 1e9:.2f} GB" for name, size in disk))
     lines += ["", f"{'':36}{'p50':>9}{'p95':>9}{'recall':>9}"]
     for name, row, what in rows:
-        effort = row.get("ef_search") or row.get("expansion_search")
+        effort = row.get("effort")
         recall = f"{row['recall']:9.3f}" if "recall" in row else " " * 9
         lines.append(f"{name:36}{row['p50_ms']:6.2f} ms{row['p95_ms']:6.1f} ms{recall}  {what}"
                      + (f", effort {effort}" if effort else ""))

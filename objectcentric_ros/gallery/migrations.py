@@ -162,7 +162,53 @@ CREATE TABLE learned_references (                                 -- what verifi
 CREATE INDEX learned_references_pick ON learned_references (pick_id);
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+# Mean embeddings by object and source, kept where an encoder has an index over them. One writer at a time keeps them up to date,
+# so that two of them never wait for each other; a lock that nobody else takes, at the end of what a writer waits for.
+_VERSION_5 = """
+ALTER TABLE vector_indexes DROP CONSTRAINT vector_indexes_kind_check, DROP CONSTRAINT vector_indexes_pkey;
+UPDATE vector_indexes SET kind = 'vectors';
+ALTER TABLE vector_indexes ADD PRIMARY KEY (encoder_id, kind), ADD CHECK (kind IN ('centres', 'vectors'));
+ALTER TABLE vector_indexes RENAME ef_search TO effort;
+CREATE TABLE object_centres (
+    encoder_id integer NOT NULL,
+    object_id  text NOT NULL REFERENCES objects ON DELETE CASCADE,
+    source     text NOT NULL,
+    dimension  integer NOT NULL,
+    centre     vector NOT NULL,
+    PRIMARY KEY (object_id, encoder_id, source),
+    FOREIGN KEY (encoder_id, dimension) REFERENCES encoders (encoder_id, dimension) ON DELETE CASCADE
+);
+ALTER TABLE object_centres ALTER centre SET STORAGE PLAIN;
+CREATE FUNCTION refresh_centres(changed text[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM vector_indexes WHERE kind = 'centres') THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(12682136551);
+    DELETE FROM object_centres WHERE object_id = ANY(changed);
+    INSERT INTO object_centres (encoder_id, object_id, source, dimension, centre)
+    SELECT encoder_id, object_id, source, min(dimension), avg(embedding)
+    FROM objects JOIN object_references USING (object_id) JOIN embeddings USING (reference_id)
+    WHERE object_id = ANY(changed) AND encoder_id IN (SELECT encoder_id FROM vector_indexes WHERE kind = 'centres')
+    GROUP BY 1, 2, 3;
+END $$;
+CREATE FUNCTION refresh_centres_of_embeddings() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM refresh_centres(ARRAY(SELECT DISTINCT object_id FROM changed JOIN object_references USING (reference_id)));
+    RETURN NULL;
+END $$;
+CREATE FUNCTION refresh_centres_of_references() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM refresh_centres(ARRAY(SELECT DISTINCT object_id FROM changed));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER centres AFTER INSERT ON embeddings REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION refresh_centres_of_embeddings();
+CREATE TRIGGER centres AFTER DELETE ON object_references REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION refresh_centres_of_references();
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 """SQL that leads from version i to version i + 1. Never edit a released one: append."""
 
 

@@ -25,7 +25,7 @@ from objectcentric_ros.gallery.records import SOURCES
 
 _DISK = """
     SELECT relname, CASE WHEN relkind = 'i' THEN pg_relation_size(oid) ELSE pg_total_relation_size(oid) END FROM pg_class
-    WHERE relnamespace = current_schema()::regnamespace AND (relkind = 'r' OR relname LIKE 'embeddings_hnsw_%') ORDER BY 2 DESC"""
+    WHERE relnamespace = current_schema()::regnamespace AND (relkind = 'r' OR relname LIKE '%_hnsw_%') ORDER BY 2 DESC"""
 
 
 @dataclass(frozen=True)

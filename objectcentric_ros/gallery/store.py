@@ -34,6 +34,7 @@ from objectcentric_ros.gallery.errors import DatabaseLost, GalleryError, Invalid
 from objectcentric_ros.gallery.grasp_point import GraspPoint
 from objectcentric_ros.gallery.images import ImageInfo, decode_image
 from objectcentric_ros.gallery.migrations import migrate
+from objectcentric_ros.gallery.nearest import Neighbour, nearest, space_of
 from objectcentric_ros.gallery.records import (
     CROP_IMAGE,
     ObjectRecord,
@@ -275,9 +276,9 @@ class Gallery:
                     raise                                    # else another writer was faster with one of them
         return self._run(lambda connection: bulk.insert(connection, encoder_key, items))
 
-    def nearest(self, encoder_key: str, vectors: ArrayLike, count: int = 10, by_object: bool = False,
-                exact: bool = False, ef_search: int | None = None) -> list[list[vector_index.Neighbour]]:
-        """Search the whole gallery: the nearest references of each query, nearest first.
+    def nearest(self, encoder_key: str, vectors: ArrayLike, count: int = 10, by_object: bool = False, exact: bool = False,
+                kind: str | None = None, effort: int | None = None) -> list[list[Neighbour]]:
+        """Search among all objects: the nearest references of each query, nearest first.
 
         Args:
             encoder_key: whose embeddings.
@@ -285,7 +286,8 @@ class Gallery:
             count: how many; the gallery may have fewer.
             by_object: one reference an object, its nearest.
             exact: compare with every embedding, also when there is an index.
-            ef_search: effort instead of the one that the index was tuned to.
+            kind: of the index that is searched where there are two; None: over centres.
+            effort: instead of the one that the index was tuned to.
 
         Raises:
             InvalidEmbedding: a query is not finite or not of the encoder's dimension.
@@ -293,31 +295,32 @@ class Gallery:
         if count < 1:
             raise InvalidRecord(f"count must be positive, got {count}")
         checked = embeddings.checked_vectors(vectors, "query vectors")
-        search = vector_index.nearest_objects if by_object else vector_index.nearest
-        return self._run(lambda connection: search(connection, encoder_key, checked, count, ef_search, exact))
+        return self._run(lambda connection: nearest(connection, encoder_key, checked, count, by_object, exact, kind, effort))
 
     def build_index(self, encoder_key: str, config: vector_index.VectorIndexConfig | None = None,
-                    queries: int = 50) -> tuple[int, float] | None:
-        """Build the index of the whole-gallery search and tune it; (ef_search, its recall), None for 0 queries to tune with."""
+                    queries: int = 30) -> tuple[int, float] | None:
+        """Build an index of the search among all objects and tune it; (effort, recall), None for 0 queries to tune with."""
         wanted = config or vector_index.VectorIndexConfig()
         self._run(lambda connection: vector_index.build(connection, encoder_key, wanted))
+        self.analyze()
         if queries < 1:
             return None
-        sample = self._run(lambda connection: vector_index.stored_queries(connection, encoder_key, queries, 10))
-        return self.tune_index(encoder_key, *sample, wanted.recall)
+        sample = self._run(lambda connection: vector_index.stored_queries(connection, encoder_key, wanted.kind, queries, 10))
+        return self.tune_index(encoder_key, wanted.kind, *sample, wanted.recall)
 
-    def tune_index(self, encoder_key: str, vectors: ArrayLike, limits: ArrayLike, count: int, recall: float) -> tuple[int, float]:
-        """Choose the effort of the index for a recall; see vector_index.tune."""
-        checked = embeddings.checked_vectors(vectors, "query vectors")
-        truth = np.asarray(limits, np.float64)
-        return self._run(lambda connection: vector_index.tune(connection, encoder_key, checked, truth, count, recall))
+    def tune_index(self, encoder_key: str, kind: str, vectors: ArrayLike, limits: ArrayLike, count: int,
+                   recall: float) -> tuple[int, float]:
+        """Choose the effort of an index for a recall; see vector_index.tune."""
+        checked, truth = embeddings.checked_vectors(vectors, "query vectors"), np.asarray(limits, np.float64)
+        return self._run(lambda connection: vector_index.tune(connection, encoder_key, kind, checked, truth, count, recall))
 
-    def index_effort(self, encoder_key: str) -> int | None:
-        """The ef_search that searches use; None without an index."""
-        return self._run(lambda connection: vector_index.effort(connection, encoder_key))
+    def index(self, encoder_key: str, kind: str | None = None) -> tuple[str, int] | None:
+        """(kind, effort) of the index that a search uses; None where it is exact."""
+        space = self._run(lambda connection: space_of(connection, encoder_key, kind))
+        return None if space is None or space.kind is None else (space.kind, space.effort)
 
     def drop_index(self, encoder_key: str) -> None:
-        """Remove the index of the whole-gallery search, which is exact from then on."""
+        """Remove the indexes of the search among all objects, which is exact from then on."""
         self._run(lambda connection: vector_index.drop(connection, encoder_key))
 
     def disk(self) -> dict[str, int]:
@@ -326,7 +329,7 @@ class Gallery:
 
     def analyze(self) -> None:
         """Bring the planner's statistics up to date, after much has been added."""
-        self._run(lambda connection: connection.execute("ANALYZE objects, object_references, embeddings"))
+        self._run(lambda connection: connection.execute("ANALYZE objects, object_references, embeddings, object_centres"))
 
     # Grasp points
 

@@ -28,10 +28,11 @@ from rich.table import Table
 
 from objectcentric_ros.gallery.errors import DuplicateObject, GalleryError
 from objectcentric_ros.gallery.images import decode_image
+from objectcentric_ros.gallery.nearest import KINDS
 from objectcentric_ros.gallery.records import IMAGE_SOURCES, SOURCES, ObjectRecord, ObjectSummary
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.gallery.transfer import export_gallery, import_objects, read_source, slug
-from objectcentric_ros.gallery.vector_index import KINDS, VectorIndexConfig
+from objectcentric_ros.gallery.vector_index import VectorIndexConfig
 
 EXAMPLES = """examples:
   objectcentric gallery add --id blue-mug --title "Blue mug" --translation "de=Blaue Tasse" --photo mug1.jpg --photo mug2.jpg
@@ -86,7 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     index = commands.add_parser("index", parents=[where], help="build the index of the search among all objects, and tune it")
     index.add_argument("--encoder", metavar="KEY", help="whose embeddings; needed where there are several (see stats)")
-    index.add_argument("--kind", choices=KINDS, default=KINDS[0], help=f"16-bit vectors, or their signs (default {KINDS[0]})")
+    index.add_argument("--kind", choices=KINDS, default=KINDS[0],
+                       help="over mean vectors of each object and source, or over every vector (default centres)")
     index.add_argument("--recall", type=float, default=0.95, help="share of the true nearest that is found (default 0.95)")
     index.add_argument("--drop", action="store_true", help="remove it: the search is exact from then on")
 
@@ -243,7 +245,7 @@ def _index(gallery: Gallery, args: argparse.Namespace, console: Console) -> int:
         return 0
     tuned = gallery.build_index(key, VectorIndexConfig(args.kind, recall=args.recall))
     if tuned is not None:
-        console.print(f"{key}: {args.kind} index, ef_search {tuned[0]}, recall {tuned[1]:.3f}", highlight=False, markup=False)
+        console.print(f"{key}: {args.kind} index, effort {tuned[0]}, recall {tuned[1]:.3f}", highlight=False, markup=False)
     return 0
 
 

@@ -67,41 +67,93 @@ def test_more_are_asked_for_than_there_are(gallery: Gallery) -> None:
     assert gallery.nearest("nobody", query, 3) == [[]] and gallery.nearest("nobody", query, 3, by_object=True) == [[]]
 
 
-@pytest.mark.parametrize("kind", ["halfvec", "bit"])
+@pytest.mark.parametrize("kind", ["centres", "vectors"])
 def test_a_tuned_index_keeps_its_recall_and_is_what_is_searched(gallery: Gallery, kind: str) -> None:
     data = SyntheticVectors(objects=300, references=8, dimension=64, seed=1)
     fill(gallery, data)
     fill(gallery, SyntheticVectors(objects=1, references=2, dimension=5), key="another encoder")
     tuned = gallery.build_index("e", VectorIndexConfig(kind, recall=0.95))
-    assert tuned is not None and tuned[1] >= 0.95 and gallery.index_effort("e") == tuned[0]
+    assert tuned is not None and tuned[1] >= 0.95 and gallery.index("e") == (kind, tuned[0])
     queries, _ = data.queries(40)
     exact = gallery.nearest("e", queries, 10, exact=True)
     found = gallery.nearest("e", queries, 10)
     hits = sum(len(set(near) & set(true)) for near, true in zip(found, exact, strict=True))
     assert hits / 400 >= 0.9
     plan = gallery._run(lambda connection: [row[0] for row in _explain(connection, kind)])
-    assert any("embeddings_hnsw" in line for line in plan)
+    assert any(f"{PREFIX[kind]}_hnsw" in line for line in plan)
     gallery.drop_index("e")
-    assert gallery.index_effort("e") is None
+    assert gallery.index("e") is None
     assert gallery.nearest("e", queries, 10) == exact
+
+
+PREFIX = {"centres": "centres", "vectors": "embeddings"}
 
 
 def _explain(connection, kind):
     encoder = connection.execute("SELECT encoder_id FROM encoders WHERE key = 'e'").fetchone()[0]
-    halfvec, bit = ("(embedding::halfvec(64))", "<=>"), ("(binary_quantize(embedding)::bit(64))", "<~>")
-    indexed, near = halfvec if kind == "halfvec" else bit
-    return connection.execute(f"EXPLAIN SELECT reference_id FROM embeddings WHERE encoder_id = {encoder} "
-                              f"ORDER BY {indexed} {near} (SELECT {indexed} FROM embeddings LIMIT 1) LIMIT 5")
+    connection.execute("SET LOCAL enable_sort = off")            # a table this small is sorted sooner than its index is read
+    column, table = ("centre", "object_centres") if kind == "centres" else ("embedding", "embeddings")
+    return connection.execute(f"EXPLAIN SELECT 1 FROM {table} WHERE encoder_id = {encoder} ORDER BY ({column}::halfvec(64)) <=> "
+                              f"(SELECT ({column}::halfvec(64)) FROM {table} LIMIT 1) LIMIT 5")
 
 
-def test_embeddings_added_after_the_index_are_found(gallery: Gallery) -> None:
+@pytest.mark.parametrize("kind", ["centres", "vectors"])
+def test_what_comes_and_goes_after_the_index_is_built_is_found_and_forgotten(gallery: Gallery, kind: str, picture) -> None:
     fill(gallery)
-    gallery.build_index("e")
-    new = np.eye(32, dtype=np.float32)[:1]
-    gallery.add_vectors("e", [VectorObject(ObjectRecord("new", "New"), ("tray",), new)])
-    assert gallery.nearest("e", new, 1)[0][0].object_id == "new"
+    gallery.build_index("e", VectorIndexConfig(kind))
+    first, second = np.eye(32, dtype=np.float32)[:1], np.eye(32, dtype=np.float32)[1:2]
+    gallery.add_vectors("e", [VectorObject(ObjectRecord("new", "New"), ("tray",), first)])
+    assert gallery.nearest("e", first, 1)[0][0].object_id == "new"
+    reference, _ = gallery.add_reference("new", "bin", picture(1))
+    gallery.put_embeddings("e", [(reference, second[0])])
+    assert gallery.nearest("e", second, 1)[0][0] == gallery.nearest("e", second, 1, by_object=True)[0][0]
+    assert gallery.nearest("e", second, 1)[0][0].reference_id == reference
+    gallery.remove_reference(reference)
+    assert gallery.nearest("e", second, 1)[0][0].distance > 0.1
     gallery.remove_object("new")
-    assert gallery.nearest("e", new, 1)[0][0].object_id != "new"
+    assert all(neighbour.object_id != "new" for neighbour in gallery.nearest("e", first, 480)[0])
+
+
+def test_centres_are_the_means_of_what_is_there(gallery: Gallery) -> None:
+    vectors = fill(gallery)
+    gallery.build_index("e", VectorIndexConfig("centres"), queries=0)
+    axes = np.eye(32, dtype=np.float32)[:3]
+    gallery.add_vectors("e", [VectorObject(ObjectRecord("new", "New"), ("tray", "tray", "bin"), axes)])
+    gallery.remove_object("thing-007")
+
+    def centres() -> dict[tuple[str, str], np.ndarray]:
+        rows = gallery._run(lambda connection: connection.execute(
+            "SELECT object_id, source, centre FROM object_centres").fetchall())
+        return {(row[0], row[1]): row[2].to_numpy() for row in rows}
+
+    found = centres()
+    tray = [number for number, source in enumerate(DATA.sources) if source == "tray"]
+    np.testing.assert_allclose(found["thing-003", "tray"], vectors[3, tray].mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(found["new", "tray"], [0.5, 0.5] + [0.0] * 30)
+    assert ("thing-007", "tray") not in found
+    before = found
+    gallery.build_index("e", VectorIndexConfig("centres"), queries=0)
+    after = centres()
+    assert after.keys() == before.keys()
+    for key in after:
+        np.testing.assert_allclose(after[key], before[key], atol=1e-6)
+
+
+def test_both_kinds_live_side_by_side(gallery: Gallery) -> None:
+    def indexes() -> set[str]:
+        return {name for name in gallery.disk() if "_hnsw_" in name}
+
+    before = indexes()                               # of encoders of other tests
+    fill(gallery)
+    gallery.build_index("e", VectorIndexConfig("vectors"))
+    assert gallery.index("e") is not None and gallery.index("e")[0] == "vectors" and gallery.index("e", "centres") is None
+    gallery.build_index("e", VectorIndexConfig("centres"))
+    assert gallery.index("e")[0] == "centres" and gallery.index("e", "vectors")[0] == "vectors"
+    with pytest.raises(GalleryError, match="no index of kind centres"):
+        gallery.tune_index("nobody", "centres", [[1.0]], [0.1], 1, 0.9)
+    assert len(indexes() - before) == 2
+    gallery.drop_index("e")
+    assert gallery.index("e") is None and indexes() == before
 
 
 def test_several_embeddings_of_a_reference_are_one_neighbour(gallery: Gallery, picture) -> None:
@@ -123,11 +175,11 @@ def test_the_verb_builds_and_drops_an_index(gallery: Gallery, capsys: pytest.Cap
     assert main(["gallery", "index", *where]) == 2 and "no embeddings yet" in capsys.readouterr().err
     fill(gallery)
     assert main(["gallery", "index", "--recall", "0.9", *where]) == 0
-    assert "e: halfvec index, ef_search" in capsys.readouterr().out and gallery.index_effort("e") is not None
+    assert "e: centres index, effort" in capsys.readouterr().out and gallery.index("e") is not None
     fill(gallery, SyntheticVectors(objects=1, references=2, dimension=5), key="f")
     assert main(["gallery", "index", *where]) == 2 and "give --encoder: e" in capsys.readouterr().err
     assert main(["gallery", "index", "--encoder", "e", "--drop", *where]) == 0
-    assert gallery.index_effort("e") is None
+    assert gallery.index("e") is None
 
 
 def test_what_cannot_be_searched_or_indexed_says_so(gallery: Gallery) -> None:
@@ -139,5 +191,5 @@ def test_what_cannot_be_searched_or_indexed_says_so(gallery: Gallery) -> None:
         gallery.nearest("e", DATA.queries(1)[0], 0)
     with pytest.raises(GalleryError, match="no embeddings of encoder 'f'"):
         gallery.build_index("f")
-    with pytest.raises(GalleryError, match="halfvec, bit"):
+    with pytest.raises(GalleryError, match="centres, vectors"):
         VectorIndexConfig("ivf")
