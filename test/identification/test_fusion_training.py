@@ -47,7 +47,7 @@ pytest.importorskip("mapie")
 RECIPE = FusionRecipe(folds=3, cases=FusionCaseConfig(candidates=(5, 10), per_query=4),
                       trees=TreeConfig(count=30, depth=3, early_stopping=5),
                       promises=PromiseConfig(targets=(0.6, 0.999), draws=3))
-COUNTS, NOISE = (2, 2, 2, 1, 1), (0.9, 0.5, 0.8, 1.0, 1.3)       # query, tray, bin, catalog, text
+COUNTS, NOISE = (2, 2, 2, 1, 1), (1.2, 0.7, 0.9, 1.2, 1.5)       # query, tray, bin, catalog, text
 
 
 def synthetic_embeddings(objects: int = 45, split: str = "fusion", seed: int = 0, turns: int = 1) -> EmbeddedSet:
@@ -76,8 +76,8 @@ def test_a_trained_model_beats_the_nearest_reference(trained: tuple[Path, dict])
     path, card = trained
     fused, nearest = (card["validation"][name] for name in (card["features"], "min_distance"))
     for scenario in ("50-70-100-100", "25-50-100-100"):
-        assert fused[scenario]["precision_at_100"] > nearest[scenario]["precision_at_100"] + 0.01
-        assert fused[scenario]["aurc"] < nearest[scenario]["aurc"]
+        assert fused[scenario]["aurc"] < 0.7 * nearest[scenario]["aurc"]
+    assert fused["25-50-100-100"]["precision_at_100"] > nearest["25-50-100-100"]["precision_at_100"] + 0.01
     assert fused["open_set_auroc"] > 0.8
     other = query_pool(synthetic_embeddings(seed=7))           # objects that it has nothing of
     cases = training_cases(other, RECIPE, np.random.default_rng(0))
