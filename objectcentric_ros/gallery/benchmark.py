@@ -70,6 +70,8 @@ class GalleryBenchmark:
     def __post_init__(self) -> None:
         if not self.indexes or len({index.kind for index in self.indexes}) < len(self.indexes):
             raise ValueError("a gallery benchmark needs an index, and at most one of each kind")
+        if self.data.objects < COUNT:
+            raise ValueError(f"a gallery benchmark needs {COUNT} objects or more, got {self.data.objects}")
         if self.queries < 4 or self.batch < 1 or not 1 <= self.candidates <= self.data.objects:
             raise ValueError("a gallery benchmark needs 4 queries or more, a batch of 1 or more, and candidates between 1 and "
                              f"the number of objects, got {self.queries}, {self.batch} and {self.candidates}")

@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -164,6 +165,19 @@ def test_the_benchmark_goes_on_and_measures_the_truth(tmp_path: Path) -> None:
     assert "600 vectors of 32 dimensions" in table(again) and "12 candidates" in table(again)
     with pytest.raises(GalleryError, match="another folder"):
         run_benchmark(GalleryBenchmark(SyntheticVectors(61, 10, 32), queries=20), tmp_path)
+
+
+def test_the_verb_measures_writes_and_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from objectcentric_ros.cli import main
+
+    small = ["benchmark", "gallery", "--references", "4", "--dimension", "16", "--queries", "8", "--candidates", "5"]
+    assert main([*small, "--objects", "30", "--json", str(tmp_path / "deep" / "figures.json")]) == 0
+    figures = json.loads((tmp_path / "deep" / "figures.json").read_text())
+    assert figures["vectors"] == 120 and figures["search"]["centres"]["nearest_objects"]["recall"] > 0.5
+    assert "candidate query, in the database" in capsys.readouterr().out
+    for wrong in (["--objects", "0"], ["--objects", "9"], ["--objects", "30", "--queries", "1"], ["--objects", "30", "--m", "1"]):
+        assert main([*small, *wrong]) == 2
+        assert capsys.readouterr().err.startswith("objectcentric benchmark gallery: ")
 
 
 def test_synthetic_vectors_are_the_same_in_any_piece() -> None:
