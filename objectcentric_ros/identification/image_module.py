@@ -91,6 +91,7 @@ class DinoModule(lightning.LightningModule):
         self.register_buffer("queue_at", torch.zeros((), dtype=torch.long))
         self._batch, self._objects_at, self._validate = batch, objects_at, validate
         self._step = 0
+        self.validated: dict[str, float] = {}
 
     def follow(self) -> None:
         """Give the teacher the student's weights."""
@@ -159,8 +160,9 @@ class DinoModule(lightning.LightningModule):
         """Look at the fusion split."""
         every, step = self.recipe.training.validate_every, self.global_step
         if every and step % every == 0 and step < self.recipe.training.steps and self.trainer.is_global_zero:
-            figures = self._validate(self.teacher.encoder)
-            self.log_dict({f"validation/{name}": value for name, value in figures.items()}, rank_zero_only=True)
+            self.validated = self._validate(self.teacher.encoder)
+            for logger in self.loggers:      # not self.log, which repeats a figure until there is a new one
+                logger.log_metrics({f"validation/{name}": value for name, value in self.validated.items()}, step)
 
     def configure_optimizers(self) -> Any:
         """AdamW with its schedule; biases and norms don't decay."""

@@ -117,8 +117,10 @@ def _lines(lightning: Any) -> Any:
             self.told = now
             left = (now - self.began) / max(step - self.first, 1) * (trainer.max_steps - step)
             figures = {name: float(value) for name, value in trainer.callback_metrics.items()
-                       if name.startswith(("train/", "validation/mean"))}
+                       if name.startswith("train/")}
+            looked = {f"top-1 {name}": value for name, value in pl_module.validated.items() if not name.endswith("_all")}
             print(f"step {step} of {trainer.max_steps}, {left / 60:.1f} min left, "
-                  + ", ".join(f"{name.removeprefix('train/')} {value:.4f}" for name, value in figures.items()), flush=True)
+                  + ", ".join(f"{name.removeprefix('train/')} {value:.3f}" for name, value in {**figures, **looked}.items()),
+                  flush=True)
 
     return Lines()
