@@ -59,7 +59,17 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {"efficientnet_lite0": _efficientne
 
 
 def make_encoder(name: str) -> Encoder:
-    """Make the encoder of this name; raises ValueError that lists the names there are."""
-    if name not in ENCODERS:
-        raise ValueError(f"unknown encoder {name!r}; the encoders are {', '.join(sorted(ENCODERS))}")
-    return ENCODERS[name]()
+    """Make the encoder of this name, or the exported one of this name in models/ or at this path.
+
+    Raises:
+        ValueError: there is none; lists the names there are.
+    """
+    if name in ENCODERS:
+        return ENCODERS[name]()
+    from objectcentric_ros.identification.deployed_encoder import DeployedImageEncoder, EncoderMissing  # loads OpenVINO
+
+    try:
+        return DeployedImageEncoder(name)
+    except EncoderMissing as error:
+        raise ValueError(f"unknown encoder {name!r}; the encoders are {', '.join(sorted(ENCODERS))}, and exported ones by the "
+                         "name or path of their files") from error

@@ -23,7 +23,6 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +31,8 @@ from objectcentric_ros.gallery.records import SOURCES
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.identification.assignment import one_to_one
 from objectcentric_ros.identification.crop import crop_segment
-from objectcentric_ros.identification.encoder import make_encoder
-from objectcentric_ros.identification.fusion import FusionModel
-from objectcentric_ros.identification.identifier import IdentificationBatch, IdentificationResult, Identifier, IdentifierConfig
+from objectcentric_ros.identification.identifier import IdentificationBatch, IdentificationResult, IdentifierConfig
+from objectcentric_ros.identification.models import IdentifierModels, open_identifier
 from objectcentric_ros.nodes import require
 from objectcentric_ros.segmentation.overlay import draw_overlay
 
@@ -69,7 +67,8 @@ EMBEDDINGS_A_STEP = 8       # embedded between two looks at whether the node is 
 class IdentificationConfig(GalleryAddress, CameraConfig):
     """Parameters of the identification node."""
 
-    encoder: str = parameter("efficientnet_lite0", "image encoder (objectcentric_ros.identification.encoder.make_encoder)")
+    encoder: str = parameter("efficientnet_lite0", "image encoder: efficientnet_lite0, or an exported one, its name in models/"
+                                                   " or a path")
     text_encoder: str = parameter("", "text encoder of the image encoder's space, a name in models/ or a path; empty: titles are"
                                       " not compared")
     fusion: str = parameter("", "fusion model of these encoders, a name in models/ or a path; empty: the nearest reference wins")
@@ -104,10 +103,8 @@ class IdentificationNode(StackNode):
         """Open the gallery and load the encoder."""
         self._gallery: Gallery | None = None
         self._gallery = self.config.open()
-        self._encoder = make_encoder(self.config.encoder)
-        text_encoder = _text_encoder(self.config.text_encoder) if self.config.text_encoder else None
-        fusion = FusionModel.load(self.config.fusion) if self.config.fusion else None
-        self._identifier = Identifier(self._encoder, self._gallery, self.config.identifier, text_encoder, fusion)
+        models = IdentifierModels(self.config.encoder, self.config.text_encoder, self.config.fusion)
+        self._identifier = open_identifier(self._gallery, models, self.config.identifier)
         self._identifications = self.create_publisher(Identifications, "identifications", LATCHED_QOS)
         self._overlay = self.create_publisher(Image, "identification/overlay", LATCHED_QOS)
         self._markers = self.create_publisher(MarkerArray, "identification/markers", LATCHED_QOS)
@@ -277,12 +274,6 @@ class IdentificationNode(StackNode):
                     queries=self._answers.given, refused=self._answers.refused, embedded_ahead=self._embedded,
                     last_encode_ms=f"{self._encode_ms:.0f}", last_query_ms=f"{self._query_ms:.1f}",
                     images_received=self._camera.frames_received)
-
-
-def _text_encoder(name: str) -> Any:
-    from objectcentric_ros.identification.deployed_text import make_text_encoder  # loads the tokenisers' library
-
-    return make_text_encoder(name)
 
 
 def _query(image: Image) -> NDArray[np.uint8]:

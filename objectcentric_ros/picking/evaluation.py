@@ -32,8 +32,7 @@ from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.grasping.choice import GraspChooser
 from objectcentric_ros.grasping.geometric import GeometricGraspPlanner
-from objectcentric_ros.identification.encoder import make_encoder
-from objectcentric_ros.identification.identifier import Identifier
+from objectcentric_ros.identification.models import IdentifierModels, open_identifier
 from objectcentric_ros.motion.execution import GraspExecutor
 from objectcentric_ros.motion.roboplan_planner import RoboPlanPlanner
 from objectcentric_ros.picking.enrolment import record_of, tray_references
@@ -68,9 +67,10 @@ class PickEvaluation:
     Args:
         folder: where the gallery's database lives.
         views: photographs an item in the gallery.
+        models: what items are identified with; None: the shipped models.
     """
 
-    def __init__(self, folder: Path, views: int = 8) -> None:
+    def __init__(self, folder: Path, views: int = 8, models: IdentifierModels | None = None) -> None:
         self.layout = CellLayout.load()
         self._views = views
         self._gallery = Gallery.open(data_dir=folder / "gallery")
@@ -78,7 +78,7 @@ class PickEvaluation:
         planner = RoboPlanPlanner(self.layout)
         self._libraries = Libraries(
             layout=self.layout, segmenter=self._segmenter,
-            identifier=Identifier(make_encoder("efficientnet_lite0"), self._gallery), gallery=self._gallery,
+            identifier=open_identifier(self._gallery, models), gallery=self._gallery,
             grasps=GraspChooser(self.layout, GeometricGraspPlanner(self.layout), points=self._gallery.grasp_points),
             executor=lambda arm, gripper: GraspExecutor(planner, arm, gripper, self.layout))
         self.perception: list[float] = []

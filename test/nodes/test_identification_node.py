@@ -18,8 +18,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -28,7 +27,6 @@ import pytest
 from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from objectcentric_interfaces.msg import Identifications
-from objectcentric_interfaces.srv import IdentifyObject
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -36,43 +34,20 @@ from visualization_msgs.msg import MarkerArray
 
 from objectcentric_ros.gallery.records import ObjectRecord
 from objectcentric_ros.gallery.store import Gallery
+from objectcentric_ros.identification import models
 from objectcentric_ros.identification.encoder import make_encoder
-from objectcentric_ros.identification.fusion import write_model
-from objectcentric_ros.nodes import identification
 from objectcentric_ros.nodes.conversions import array_from_image, image_from_color, stamp_nanoseconds
 from objectcentric_ros.nodes.identification import IdentificationNode
 from objectcentric_ros.nodes.stack_node import ERROR
 
+from .colour_boxes import COLOURS, ColourEncoder, colour_gallery, identify
 from .node_bench import BLOCK, BenchCamera, NodeBench, block_segmentation, scene_color
-
-COLOURS = {"red-box": (200, 30, 30), "green-box": (30, 200, 30), "blue-box": (30, 30, 200)}
-
-
-class ColourEncoder:
-    """Mean colour of what is not the crop's grey background, less its brightness."""
-
-    key, dimension = "colour-1", 3
-
-    def encode(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """See Encoder."""
-        vectors = np.zeros((len(images), 3), np.float32)
-        for row, image in enumerate(images):
-            pixels = image.reshape(-1, 3).astype(np.float32)
-            item = pixels[np.abs(pixels - 128).max(axis=1) > 10]
-            vectors[row] = (item if len(item) else pixels).mean(axis=0) + 1e-3
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 @pytest.fixture(scope="module")
 def gallery_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A gallery with three boxes that have a reference, one without, and one with a Russian title; open all the time."""
-    folder = str(tmp_path_factory.mktemp("gallery"))
-    with Gallery.open(data_dir=folder) as gallery:
-        for object_id, colour in COLOURS.items():
-            gallery.add_object(ObjectRecord(object_id, object_id.replace("-", " "), size=(0.05, 0.05, 0.05), mass=0.1))
-            patch = np.full((32, 32, 3), colour, np.uint8)
-            gallery.add_reference(object_id, "tray", cv2.imencode(".png", patch[..., ::-1])[1].tobytes())
-        gallery.add_object(ObjectRecord("unseen", "Самовар"))
+    """Folder of a gallery of coloured boxes."""
+    with colour_gallery(tmp_path_factory.mktemp("gallery")) as folder:
         yield folder
 
 
@@ -80,7 +55,7 @@ def gallery_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def graph(gallery_dir: str) -> Iterator[tuple[NodeBench, BenchCamera, Any]]:
     """A bench with camera and identification node."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(identification, "make_encoder", lambda name: ColourEncoder())
+    patch.setattr(models, "make_encoder", lambda name: ColourEncoder())
     bench = NodeBench()
     camera = BenchCamera(bench)
     node = bench.add(IdentificationNode, gallery_data_dir=gallery_dir)
@@ -113,12 +88,6 @@ def show(graph: tuple[NodeBench, BenchCamera, Any], color: NDArray[np.uint8] | N
     bench.wait_for(lambda: node._scenes.newest() and stamp_nanoseconds(node._scenes.newest().segments.header.stamp)
                    == stamp_nanoseconds(header.stamp), "the scene")
     return header
-
-
-def identify(bench: NodeBench, **fields: Any) -> Any:
-    """Call identify_object."""
-    request = IdentifyObject.Request(**{"candidates": list(COLOURS), **fields})
-    return bench.call(IdentifyObject, "identify_object", request, timeout=30.0)
 
 
 def test_each_segment_is_named_with_its_evidence(graph: Any, bench: NodeBench) -> None:
@@ -292,62 +261,8 @@ def test_an_unknown_encoder_fails_configure_with_the_known_ones(gallery_dir: str
     try:
         node = bench.add(IdentificationNode, start=False, encoder="magic", gallery_data_dir=gallery_dir)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(identification, "make_encoder", make_encoder)   # the module's bench has another one in its place
+            patch.setattr(models, "make_encoder", make_encoder)   # the module's bench has another one in its place
             assert not node.configure_and_activate()
         bench.wait_for_status("identification", ERROR, "unknown encoder 'magic'", "efficientnet")
-    finally:
-        bench.close()
-
-
-class ColourWords:
-    """Knows what the three boxes' titles say."""
-
-    key, image_key, dimension = "words-1", "colour-1", 3
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See TextEncoder."""
-        vectors = np.array([[1.0 if name in text else 0.1 for name in ("red", "green", "blue")] for text in texts], np.float32)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def fusion_file(folder: Path, **card: Any) -> str:
-    """A fusion model that was fitted on near references being right."""
-    xgboost = pytest.importorskip("xgboost")
-    rng = np.random.default_rng(0)
-    rows = rng.uniform(0, 1, (4000, 4)).astype(np.float32)
-    data = xgboost.DMatrix(np.where(rng.random(rows.shape) < 0.5, rows, np.nan), label=rows.mean(axis=1) < 0.5)
-    write_model(folder / "boxes.ubj", xgboost.train({"objective": "binary:logistic", "max_depth": 4, "nthread": 1}, data, 40),
-                {"features": "distances", "temperature": 1.0, "none_weight": 0.5, "thresholds": {0.95: 0.5}, "quarter_turns": 1,
-                 "image_key": "colour-1", "text_key": "words-1", **card})
-    return str(folder / "boxes.ubj")
-
-
-def test_titles_and_the_fusion_of_all_sources_are_used(gallery_dir: str, tmp_path: Path) -> None:
-    bench = NodeBench()
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(identification, "make_encoder", lambda name: ColourEncoder())
-            patch.setattr(identification, "_text_encoder", lambda name: ColourWords())
-            bench.add(IdentificationNode, gallery_data_dir=gallery_dir, text_encoder="words", fusion=fusion_file(tmp_path))
-            color = np.full((32, 32, 3), COLOURS["red-box"], np.uint8)
-            response = identify(bench, image=image_from_color(color, Header()), candidates=list(COLOURS))
-        assert response.success, response.message
-        [answer] = response.identifications
-        best = answer.ranking[0]
-        assert best.object_id == "red-box" and best.distance_text < 0.1 and np.isnan(best.distance_bin)
-        assert answer.reason.startswith("red box (tray 0.0") and not answer.none_of_these
-    finally:
-        bench.close()
-
-
-def test_a_fusion_model_of_another_encoder_fails_configure(gallery_dir: str, tmp_path: Path) -> None:
-    bench = NodeBench()
-    try:
-        model = fusion_file(tmp_path, image_key="other-1")
-        node = bench.add(IdentificationNode, start=False, gallery_data_dir=gallery_dir, fusion=model)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(identification, "make_encoder", lambda name: ColourEncoder())
-            assert not node.configure_and_activate()
-        bench.wait_for_status("identification", ERROR, "trained on distances of other-1", "train fusion")
     finally:
         bench.close()
