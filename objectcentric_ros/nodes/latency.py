@@ -53,6 +53,7 @@ START_TIMEOUT = 120.0
 EMBEDDING_TIMEOUT = 300.0   # of the first identification, which waits until all references are embedded [s]
 ANSWER_TIMEOUT = 60.0       # of each further one [s]
 REMEMBERED = 200            # images whose segments are still waited for
+SEGMENTS_A_TRAY = 12        # identified in one call
 PICTURE_SIDE = 160          # of a made reference [px]
 
 
@@ -110,6 +111,8 @@ class _Stopwatch(GraphClient):
         super().__init__("latency")
         self.to_segments = StampTimer()
         self._identify = self.node.create_client(IdentifyObject, "identify_object")
+        self._newest: Segments | None = None
+        self._watching = self.node.create_subscription(Segments, "segments", self._remember, LATCHED_QOS)
 
     def watch(self, seconds: float) -> list[float]:
         """Milliseconds from each colour image to its segments, for so long [s]."""
@@ -129,7 +132,25 @@ class _Stopwatch(GraphClient):
         Raises:
             RuntimeError: the node refused.
         """
-        request = IdentifyObject.Request(image=image_from_color(picture, Header()), candidates=candidates)
+        return self._ask(IdentifyObject.Request(image=image_from_color(picture, Header()), candidates=candidates), timeout)
+
+    def identify_tray(self, candidates: list[str], count: int = SEGMENTS_A_TRAY) -> tuple[float, float]:
+        """Milliseconds of one call for so many segments of the newest scene, some of them twice where it has fewer.
+
+        Raises:
+            RuntimeError: there is no segment, or the node refused.
+        """
+        newest = self._newest
+        if newest is None or not newest.segments:
+            raise RuntimeError("there are no segments to identify: the tray is empty")
+        ids = [newest.segments[number % len(newest.segments)].id for number in range(count)]
+        request = IdentifyObject.Request(stamp=newest.header.stamp, segment_ids=ids, candidates=candidates)
+        return self._ask(request, ANSWER_TIMEOUT)
+
+    def _remember(self, message: Segments) -> None:
+        self._newest = message
+
+    def _ask(self, request: IdentifyObject.Request, timeout: float) -> tuple[float, float]:
         began = time.perf_counter()
         answer = call(self._identify, request, AbortSwitch(), timeout)
         elapsed = 1e3 * (time.perf_counter() - began)
@@ -147,7 +168,8 @@ def measure_latency(options: LatencyOptions, folder: Path, progress: Callable[[s
         progress: takes what is being done.
 
     Returns:
-        image_to_segments_ms_p50 and _p95, identify_ms_p50 and _p95, encoder_ms_p50 and identify_beside_encoder_ms_p50 [ms];
+        image_to_segments_ms_p50 and _p95, identify_ms_p50 and _p95, encoder_ms_p50, identify_beside_encoder_ms_p50
+        and identify_tray_ms_p50 and _p95 (12 segments in a call) [ms];
         resident_gb of all nodes but the simulator [GB], resident_mb a node [MB]; how many images and queries.
         A figure without a measurement is None.
 
@@ -170,12 +192,15 @@ def measure_latency(options: LatencyOptions, folder: Path, progress: Callable[[s
             to_segments = stopwatch.watch(options.seconds)
             progress(f"identifying {options.queries} times")
             calls = [stopwatch.identify(queries[number % len(queries)], names) for number in range(options.queries)]
+            progress(f"identifying {SEGMENTS_A_TRAY} segments of a tray {options.queries} times")
+            trays = [stopwatch.identify_tray(names)[0] for _ in range(options.queries)]
         resident = {name: _resident_megabytes(graph.pid_of(name)) for name in graph.names if name != "simulation"}
     identify, encoder = [elapsed for elapsed, _ in calls], [encode for _, encode in calls]
     return {
         "image_to_segments_ms_p50": _percentile(to_segments, 50), "image_to_segments_ms_p95": _percentile(to_segments, 95),
         "identify_ms_p50": _percentile(identify, 50), "identify_ms_p95": _percentile(identify, 95),
         "encoder_ms_p50": _percentile(encoder, 50),
+        "identify_tray_ms_p50": _percentile(trays, 50), "identify_tray_ms_p95": _percentile(trays, 95),
         "identify_beside_encoder_ms_p50": _percentile([elapsed - encode for elapsed, encode in calls], 50),
         "resident_gb": sum(resident.values()) / 1e3,
         "resident_mb": {name: round(megabytes) for name, megabytes in resident.items()},

@@ -34,6 +34,7 @@ The whole graph runs with the simulated cell on this machine's cores, in a ROS d
 image_to_segments   from a colour image at a subscriber to the segments of its stamp there
 identify            identify_object with one picture, as its caller sees it
 encoder             the encoder's share of that
+identify_tray       identify_object with 12 segments of a tray in one call
 resident            memory of all nodes but the simulator; the database server's is not in it"""
 
 DOMAIN = "88"   # so that a robot on this network never hears it
@@ -92,7 +93,7 @@ def _print(figures: dict[str, Any]) -> None:
         value = figures.get(name)
         return "-" if value is None else f"{value:.0f} ms"
 
-    for row in ("image_to_segments", "identify", "encoder", "identify_beside_encoder"):
+    for row in ("image_to_segments", "identify", "encoder", "identify_beside_encoder", "identify_tray"):
         table.add_row(row.replace("_", " "), cell(f"{row}_ms_p50"), cell(f"{row}_ms_p95"))
     table.add_row("resident", f"{figures['resident_gb']:.2f} GB", "")
     console = Console()

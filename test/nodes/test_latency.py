@@ -62,7 +62,7 @@ def test_the_graph_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert code == 0, printed.err
     figures = json.loads(file.read_text())
     keys = ("image_to_segments_ms_p50", "image_to_segments_ms_p95", "identify_ms_p50", "identify_ms_p95", "encoder_ms_p50",
-            "resident_gb")
+            "identify_tray_ms_p50", "resident_gb")
     assert all(math.isfinite(figures[key]) and figures[key] > 0 for key in keys), figures
     assert figures["images"] >= 2 and figures["queries"] == 3
     assert figures["encoder_ms_p50"] < figures["identify_ms_p50"] <= figures["identify_ms_p95"]
