@@ -55,7 +55,8 @@ class DatasetConfig:
         block: objects that share trays, more or less.
         together: objects in a tray, about; it varies by two.
         query_trays, tray_trays: trays that each object lies in for queries, and others for references.
-        images: of each tray.
+        query_images, tray_images: of each tray; two images of a tray differ little, and references of an object that were seen at
+            four times show more of its sides than two pairs.
         bins: pictures in bins.
         least: an object with fewer queries or fewer tray references comes into further trays.
         further: further trays at most with the segmenter's masks; in the last one the true masks are taken.
@@ -65,8 +66,9 @@ class DatasetConfig:
     block: int = 36
     together: int = 12
     query_trays: int = 3
-    tray_trays: int = 2
-    images: int = 2
+    tray_trays: int = 4
+    query_images: int = 2
+    tray_images: int = 1
     bins: int = 5
     least: int = 2
     further: int = 4
@@ -77,6 +79,11 @@ class DatasetConfig:
     def trays(self) -> dict[str, int]:
         """Trays that each object lies in, by the source of the crops."""
         return {"query": self.query_trays, "tray": self.tray_trays}
+
+    @property
+    def images(self) -> dict[str, int]:
+        """Images of a tray, by the source of the crops."""
+        return {"query": self.query_images, "tray": self.tray_images}
 
 
 @dataclass(frozen=True)
@@ -188,7 +195,7 @@ class BlockMaker:
         keep = {thing.object_id for thing in wanted}
         pictures = []
         with TrayScene(members, self._rng(name), self._layout, self._config.look) as tray:
-            for number in range(self._config.images):
+            for number in range(self._config.images[role]):
                 image = tray.image(number)
                 labels: NDArray[np.integer] = image.labels if truth else self._segmenter.segment(image.frame).labels
                 for crop in cut_crops(image, labels, match):

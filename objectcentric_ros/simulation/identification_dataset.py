@@ -52,7 +52,7 @@ from objectcentric_ros.simulation.identification_block import (
 from objectcentric_ros.simulation.identification_objects import IdentifiableObject, identification_objects
 from objectcentric_ros.simulation.identification_preview import write_preview
 
-RECIPE = 1                                           # count up when the same seed gives other pictures
+RECIPE = 2                                           # count up when the same seed gives other pictures
 DESCRIPTION = "dataset.yaml"
 _BYTES = 200_000                                     # of an object's pictures, rounded up
 _MANIFEST_EVERY = 60.0                               # seconds between two manifests of what is finished

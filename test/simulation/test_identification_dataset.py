@@ -29,7 +29,7 @@ from objectcentric_ros.simulation.identification_dataset import Result, make_dat
 from objectcentric_ros.simulation.identification_objects import identification_objects
 
 OBJECTS, SEED = 5, 0
-CONFIG = DatasetConfig(query_trays=1, tray_trays=1, images=1, bins=2, least=1, further=1)
+CONFIG = DatasetConfig(query_trays=1, tray_trays=1, query_images=1, bins=2, least=1, further=1)
 
 
 def make(folder: Path, **more: object) -> Result:
