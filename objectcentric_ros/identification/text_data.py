@@ -61,7 +61,7 @@ class TextBatch(NamedTuple):
 
     Args:
         tokens: (B, T) int64, padded with 0.
-        groups: (B,) int64, equal where truncated titles are the same.
+        groups: (B,) int64, equal where titles are the same, as the tower reads them.
         pictures: (B, ...) by source, zeros where the object has none.
         present: (B,) bool by source.
     """
@@ -136,7 +136,8 @@ class TextBatches(Dataset[TextBatch]):
         self._objects, self._recipe, self._tokenizer, self._pictures, self._first = objects, recipe, tokenizer, pictures, first
         self._batch = min(recipe.training.batch, len(objects))
         self._sources = {source for term in recipe.terms for source in term.split("_")} - {"text"}
-        keys = [tuple(sorted(truncated_title(title).casefold() for title in titles)) for titles in objects.titles]
+        read = truncated_title if recipe.titles.truncate else whole_title
+        keys = [tuple(sorted(read(title).casefold() for title in titles)) for titles in objects.titles]
         numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
         self._groups = np.array([numbers[key] for key in keys])
 

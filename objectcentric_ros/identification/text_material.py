@@ -46,7 +46,7 @@ from objectcentric_ros.identification.text_training import TextMaterial
 from objectcentric_ros.recipe import as_mapping
 
 Progress = Callable[[int, int], None]
-_PROJECTION_CROPS = 2000      # that the linear layer of a start is fitted to
+_PROJECTION_CROPS = 1000      # that the linear layer of a start is fitted to
 
 
 def frozen_material(manifest: Manifest, embedded: EmbeddedSet) -> TextMaterial:
@@ -78,9 +78,8 @@ def image_material(manifest: Manifest, recipe: TextRecipe, cache: Path | None = 
     Raises:
         ValueError: the start can't be loaded, or there are too few objects or pictures.
     """
-    sources = sorted({source for term in recipe.terms for source in term.split("_")} - {"text"}, key=IMAGE_SOURCES.index)
     side = recipe.images.cache_side
-    train = cached_images(manifest.select("train", sources), side, cache, progress)
+    train = cached_images(manifest.select("train", IMAGE_SOURCES), side, cache, progress)     # the image tower's own training's
     objects = titled_objects(manifest, "train", _rows(train))
     fusion = manifest.select("fusion", "query")
     held = cached_images(fusion, side, cache, progress) if fusion.rows else None

