@@ -68,7 +68,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(checkpoint: Path) -> Path:
     output = checkpoint.parent / "out" / "mine.v1"          # a name with a dot
-    export(checkpoint, output, pictures_of(1), lambda encoder: 1.0, report=lambda text: None)
+    export(checkpoint, output, pictures_of(1, 4), lambda encoder: 1.0, report=lambda text: None)
     return output
 
 
@@ -150,14 +150,12 @@ def test_int8_that_loses_too_much_is_refused(checkpoint: Path, tmp_path: Path) -
         return 0.88 if getattr(encoder, "precision", "torch") == "int8" else 0.9
 
     (tmp_path / "m.int8.xml").write_text("of an older export")
-    card = export(checkpoint, tmp_path / "m", pictures_of(1), evaluate, report=told.append)
+    card = export(checkpoint, tmp_path / "m", pictures_of(1, 2), evaluate, report=told.append)
     assert card["export"]["precision"] == "fp16" and len(card["export"]["refused"]) == 2 and "refused" in told[-1]
     assert not (tmp_path / "m.int8.xml").exists() and DeployedImageEncoder(tmp_path / "m").precision == "fp16"
     assert (tmp_path / "m.safetensors").read_bytes() == checkpoint.read_bytes()
     with pytest.raises(ValueError, match="no int8 files; it has fp16"):
         DeployedImageEncoder(tmp_path / "m", "int8")
-    assert export(checkpoint, tmp_path / "m", pictures_of(1), evaluate, max_loss=0.03, report=told.append)[
-        "export"]["precision"] == "int8"
     with pytest.raises(ValueError, match="at least one image"):
         export(checkpoint, tmp_path / "m", [], evaluate)
 
