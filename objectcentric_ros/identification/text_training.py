@@ -91,6 +91,8 @@ class TextModule(lightning.LightningModule):
 
     def training_step(self, batch: TextBatch, index: int) -> Tensor:
         """Mean of the terms of a batch."""
+        # What dropout leaves out depends on the step alone, so that a training that goes on ends as one that was never killed.
+        torch.manual_seed(1_000_003 * self.recipe.training.seed + self.global_step)
         vectors = {"text": self._read(batch.tokens)} | {source: self._seen(batch.pictures[source], batch.present[source])
                                                        for source in batch.pictures}
         scale = self.log_scale.clamp(max=math.log(1.0 / SMALLEST_TEMPERATURE)).exp()
