@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from objectcentric_ros.gallery.bulk import VectorObject
 from objectcentric_ros.gallery.embedded import EmbeddedConfig
 from objectcentric_ros.gallery.errors import GalleryError
-from objectcentric_ros.gallery.nearest import CENTRES, VECTORS
+from objectcentric_ros.gallery.nearest import VECTORS
 from objectcentric_ros.gallery.records import ObjectRecord
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.gallery.synthetic_vectors import FAMILY, SyntheticVectors
@@ -150,8 +150,8 @@ def run_benchmark(benchmark: GalleryBenchmark, folder: Path, url: str | None = N
             "candidate_query": _candidate_query(gallery, benchmark, vectors, queries, owners), "search": {}}
         say("searching the whole gallery")
         for index in benchmark.indexes:
-            tuned = (object_limits if index.kind == CENTRES else limits)[:half]
-            gallery.tune_index(benchmark.key, index.kind, queries[:half], tuned, COUNT, index.recall)
+            for by_object, truth in ((False, limits), (True, object_limits)):
+                gallery.tune_index(benchmark.key, index.kind, by_object, queries[:half], truth[:half], COUNT, index.recall)
             result["search"][index.kind] = {
                 "nearest_references": _search(gallery, benchmark.key, index.kind, queries[half:], limits[half:], False),
                 "nearest_objects": _search(gallery, benchmark.key, index.kind, queries[half:], object_limits[half:], True)}
@@ -308,7 +308,7 @@ def _search(gallery: Gallery, key: str, kind: str, queries: NDArray[np.float32],
         found.append(gallery.nearest(key, query[None], COUNT, by_object, kind=kind)[0])
         times.append(time.perf_counter() - started)
     used = gallery.index(key, kind)
-    return {"count": COUNT, "effort": used[1] if used else None, "recall": recall_within(found, limits, COUNT),
+    return {"count": COUNT, "effort": used[1 + by_object] if used else None, "recall": recall_within(found, limits, COUNT),
             **_milliseconds(times)}
 
 

@@ -208,7 +208,12 @@ CREATE TRIGGER centres AFTER DELETE ON object_references REFERENCING OLD TABLE A
     FOR EACH STATEMENT EXECUTE FUNCTION refresh_centres_of_references();
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
+_VERSION_6 = """
+ALTER TABLE vector_indexes ADD COLUMN object_effort integer NOT NULL DEFAULT 100 CHECK (object_effort BETWEEN 1 AND 1000),
+    ADD COLUMN object_recall double precision;                    -- the same for the nearest objects, which take more
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
 """SQL that leads from version i to version i + 1. Never edit a released one: append."""
 
 

@@ -74,12 +74,21 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Space:
-    """One encoder's embeddings: their dimension, and the kind and effort of the index that is searched (None: there is none)."""
+    """One encoder's embeddings and the index that is searched.
+
+    Args:
+        encoder_id: whose.
+        dimension: of an embedding.
+        kind: of the index; None: there is none.
+        effort: that it was tuned to for the nearest references.
+        object_effort: the same for the nearest objects.
+    """
 
     encoder_id: int
     dimension: int
     kind: str | None
     effort: int
+    object_effort: int
 
     def index(self, kind: str) -> str:
         """Name of the index."""
@@ -97,7 +106,7 @@ class Space:
 def space_of(connection: psycopg.Connection, encoder_key: str, kind: str | None = None) -> Space | None:
     """An encoder's space with the index of a kind (None: centres, else vectors); None for an encoder that is not known."""
     row = connection.execute("""
-        SELECT encoders.encoder_id, dimension, kind, coalesce(effort, 100)
+        SELECT encoders.encoder_id, dimension, kind, coalesce(effort, 100), coalesce(object_effort, 100)
         FROM encoders LEFT JOIN vector_indexes
           ON vector_indexes.encoder_id = encoders.encoder_id AND (%s::text IS NULL OR kind = %s)
         WHERE key = %s ORDER BY kind LIMIT 1""", (kind, kind, encoder_key)).fetchone()
@@ -123,7 +132,7 @@ def nearest(connection: psycopg.Connection, encoder_key: str, queries: NDArray[n
 def search(connection: psycopg.Connection, space: Space, query: NDArray[np.float32], count: int, by_object: bool = False,
            effort: int | None = None, exact: bool = False) -> list[Neighbour]:
     """The `count` nearest of one (D,) query; see nearest."""
-    effort = effort or space.effort
+    effort = effort or (space.object_effort if by_object else space.effort)
     exact = exact or space.kind is None or count > _MOST_INDEXED
     if by_object and exact:
         return _of_candidates(connection, space, query, count, True, _BY_ALL.format(encoder=space.encoder_id, count=int(count)))

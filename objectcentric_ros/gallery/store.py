@@ -299,25 +299,34 @@ class Gallery:
 
     def build_index(self, encoder_key: str, config: vector_index.VectorIndexConfig | None = None,
                     queries: int = 30) -> tuple[int, float] | None:
-        """Build an index of the search among all objects and tune it; (effort, recall), None for 0 queries to tune with."""
+        """Build an index of the search among all objects and tune it.
+
+        Returns:
+            (effort, recall) for the nearest objects; None for 0 queries to tune with.
+        """
         wanted = config or vector_index.VectorIndexConfig()
         self._run(lambda connection: vector_index.build(connection, encoder_key, wanted))
         self.analyze()
         if queries < 1:
             return None
-        sample = self._run(lambda connection: vector_index.stored_queries(connection, encoder_key, wanted.kind, queries, 10))
-        return self.tune_index(encoder_key, wanted.kind, *sample, wanted.recall)
+        tuned = None
+        for by_object in (False, True):
+            sample = self._run(lambda connection, by_object=by_object: vector_index.stored_queries(  # type: ignore[misc]
+                connection, encoder_key, by_object, queries, 10))
+            tuned = self.tune_index(encoder_key, wanted.kind, by_object, *sample, wanted.recall)
+        return tuned
 
-    def tune_index(self, encoder_key: str, kind: str, vectors: ArrayLike, limits: ArrayLike, count: int,
+    def tune_index(self, encoder_key: str, kind: str, by_object: bool, vectors: ArrayLike, limits: ArrayLike, count: int,
                    recall: float) -> tuple[int, float]:
         """Choose the effort of an index for a recall; see vector_index.tune."""
         checked, truth = embeddings.checked_vectors(vectors, "query vectors"), np.asarray(limits, np.float64)
-        return self._run(lambda connection: vector_index.tune(connection, encoder_key, kind, checked, truth, count, recall))
+        return self._run(
+            lambda connection: vector_index.tune(connection, encoder_key, kind, by_object, checked, truth, count, recall))
 
-    def index(self, encoder_key: str, kind: str | None = None) -> tuple[str, int] | None:
-        """(kind, effort) of the index that a search uses; None where it is exact."""
+    def index(self, encoder_key: str, kind: str | None = None) -> tuple[str, int, int] | None:
+        """(kind, effort for references, effort for objects) of the index that a search uses; None where it is exact."""
         space = self._run(lambda connection: space_of(connection, encoder_key, kind))
-        return None if space is None or space.kind is None else (space.kind, space.effort)
+        return None if space is None or space.kind is None else (space.kind, space.effort, space.object_effort)
 
     def drop_index(self, encoder_key: str) -> None:
         """Remove the indexes of the search among all objects, which is exact from then on."""

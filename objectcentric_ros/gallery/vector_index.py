@@ -37,7 +37,7 @@ from objectcentric_ros.gallery import nearest
 from objectcentric_ros.gallery.errors import GalleryError
 from objectcentric_ros.gallery.nearest import CENTRES, KINDS, Neighbour, Space, space_of
 
-EFFORTS = {"centres": (10, 15, 20, 25, 30, 35, 40, 50, 60, 80, 120, 160, 240),
+EFFORTS = {"centres": (10, 15, 20, 25, 30, 35, 40, 50, 60, 70, 80, 100, 120, 160, 240),
            "vectors": (10, 15, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480, 640, 800, 1000)}
 """What tuning tries: candidate objects, and pgvector's ef_search, of which 1000 is the most."""
 
@@ -53,7 +53,7 @@ class VectorIndexConfig:
         kind: "centres" or "vectors".
         m: neighbours a node.
         ef_construction: size of the candidate list while building; at least twice m.
-        recall: share of the exact nearest (objects for centres, references for vectors) for which the effort is chosen.
+        recall: share of the exact nearest for which the efforts are chosen.
         workers: parallel processes of the server besides the one that serves the connection.
         memory: most memory for building [bytes]; 0 = what the graph needs, at most a quarter of the machine's.
     """
@@ -138,7 +138,7 @@ def _drop(connection: psycopg.Connection, space: Space, kind: str) -> None:
         connection.execute("DELETE FROM object_centres WHERE encoder_id = %s", (space.encoder_id,))
 
 
-def tune(connection: psycopg.Connection, encoder_key: str, kind: str, queries: NDArray[np.float32],
+def tune(connection: psycopg.Connection, encoder_key: str, kind: str, by_object: bool, queries: NDArray[np.float32],
          limits: NDArray[np.floating], count: int, recall: float) -> tuple[int, float]:
     """Choose and store the smallest effort that finds this share of the true nearest.
 
@@ -146,8 +146,9 @@ def tune(connection: psycopg.Connection, encoder_key: str, kind: str, queries: N
         connection: to the gallery.
         encoder_key: whose embeddings.
         kind: of the index.
+        by_object: for the nearest objects instead of the nearest references.
         queries: (Q, D).
-        limits: (Q,) cosine distance of the true count-th nearest of each: objects for centres, references for vectors.
+        limits: (Q,) cosine distance of the true count-th nearest of each.
         count: how many are asked for.
         recall: 0..1.
 
@@ -159,11 +160,12 @@ def tune(connection: psycopg.Connection, encoder_key: str, kind: str, queries: N
         raise GalleryError(f"the gallery has no index of kind {kind} over embeddings of encoder {encoder_key!r}")
     reached, effort = 0.0, 0
     for effort in EFFORTS[kind]:
-        found = [nearest.search(connection, space, query, count, kind == CENTRES, effort) for query in queries]
+        found = [nearest.search(connection, space, query, count, by_object, effort) for query in queries]
         reached = recall_within(found, limits, count)
         if reached >= recall:
             break
-    connection.execute("UPDATE vector_indexes SET effort = %s, recall = %s WHERE encoder_id = %s AND kind = %s",
+    columns = "object_effort = %s, object_recall = %s" if by_object else "effort = %s, recall = %s"
+    connection.execute(f"UPDATE vector_indexes SET {columns} WHERE encoder_id = %s AND kind = %s",       # type: ignore[call-overload]
                        (effort, reached, space.encoder_id, kind))
     return effort, reached
 
@@ -175,7 +177,7 @@ def recall_within(found: Sequence[Sequence[Neighbour]], limits: NDArray[np.float
     return hits / max(count * len(found), 1)
 
 
-def stored_queries(connection: psycopg.Connection, encoder_key: str, kind: str, number: int,
+def stored_queries(connection: psycopg.Connection, encoder_key: str, by_object: bool, number: int,
                    count: int) -> tuple[NDArray[np.float32], NDArray[np.float64], int]:
     """Stored vectors, each moved a little like another picture, the exact distance of their count-th nearest, and that count."""
     space = space_of(connection, encoder_key)
@@ -187,6 +189,6 @@ def stored_queries(connection: psycopg.Connection, encoder_key: str, kind: str, 
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     noise = np.random.default_rng(0).standard_normal(vectors.shape).astype(np.float32)
     vectors += 0.4 * noise / np.linalg.norm(noise, axis=1, keepdims=True)
-    exact = [nearest.search(connection, space, vector, count, kind == CENTRES, exact=True) for vector in vectors]
+    exact = [nearest.search(connection, space, vector, count, by_object, exact=True) for vector in vectors]
     found = min(len(row) for row in exact)
     return vectors, np.array([row[found - 1].distance for row in exact]), found

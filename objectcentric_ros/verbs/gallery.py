@@ -245,7 +245,8 @@ def _index(gallery: Gallery, args: argparse.Namespace, console: Console) -> int:
         return 0
     tuned = gallery.build_index(key, VectorIndexConfig(args.kind, recall=args.recall))
     if tuned is not None:
-        console.print(f"{key}: {args.kind} index, effort {tuned[0]}, recall {tuned[1]:.3f}", highlight=False, markup=False)
+        console.print(f"{key}: {args.kind} index, effort {tuned[0]}, recall of objects {tuned[1]:.3f}", highlight=False,
+                      markup=False)
     return 0
 
 

@@ -73,17 +73,20 @@ def test_a_tuned_index_keeps_its_recall_and_is_what_is_searched(gallery: Gallery
     fill(gallery, data)
     fill(gallery, SyntheticVectors(objects=1, references=2, dimension=5), key="another encoder")
     tuned = gallery.build_index("e", VectorIndexConfig(kind, recall=0.95))
-    assert tuned is not None and tuned[1] >= 0.95 and gallery.index("e") == (kind, tuned[0])
+    used = gallery.index("e")
+    assert tuned is not None and tuned[1] >= 0.95 and used is not None and (used[0], used[2]) == (kind, tuned[0])
     queries, _ = data.queries(40)
     exact = gallery.nearest("e", queries, 10, exact=True)
     found = gallery.nearest("e", queries, 10)
     hits = sum(len(set(near) & set(true)) for near, true in zip(found, exact, strict=True))
     assert hits / 400 >= 0.9
+    exact, found = (gallery.nearest("e", queries, 10, by_object=True, exact=exact) for exact in (True, False))
+    assert sum(len(set(near) & set(true)) for near, true in zip(found, exact, strict=True)) / 400 >= 0.9
     plan = gallery._run(lambda connection: [row[0] for row in _explain(connection, kind)])
     assert any(f"{PREFIX[kind]}_hnsw" in line for line in plan)
     gallery.drop_index("e")
     assert gallery.index("e") is None
-    assert gallery.nearest("e", queries, 10) == exact
+    assert gallery.nearest("e", queries, 10, by_object=True) == exact
 
 
 PREFIX = {"centres": "centres", "vectors": "embeddings"}
@@ -150,7 +153,7 @@ def test_both_kinds_live_side_by_side(gallery: Gallery) -> None:
     gallery.build_index("e", VectorIndexConfig("centres"))
     assert gallery.index("e")[0] == "centres" and gallery.index("e", "vectors")[0] == "vectors"
     with pytest.raises(GalleryError, match="no index of kind centres"):
-        gallery.tune_index("nobody", "centres", [[1.0]], [0.1], 1, 0.9)
+        gallery.tune_index("nobody", "centres", True, [[1.0]], [0.1], 1, 0.9)
     assert len(indexes() - before) == 2
     gallery.drop_index("e")
     assert gallery.index("e") is None and indexes() == before
