@@ -33,7 +33,7 @@ The graph runs in its own ROS domain on this machine only; look at it meanwhile 
 exit code: 0 when every named item was picked, 1 when not, 2 for a wrong command line.
 """
 
-DEFAULT_ITEMS = ("Rubik's cube", "Medicine box", "Stapler")
+DEFAULT_ITEMS = ("Milk carton", "Siamese cat figurine", "Toy truck")   # test items: no model was trained on them
 DOMAIN = "87"   # so that a robot on this network never hears the demo
 
 
