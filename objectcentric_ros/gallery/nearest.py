@@ -143,7 +143,8 @@ def search(connection: psycopg.Connection, space: Space, query: NDArray[np.float
 
 def _by_centres(connection: psycopg.Connection, space: Space, query: NDArray[np.float32], count: int, by_object: bool,
                 effort: int) -> list[Neighbour]:
-    pool = effort * len(SOURCES)                 # an object has one centre a source
+    # An object has a centre a source, of which one or two are among the nearest.
+    pool = max(2 * effort, count * len(SOURCES))
     _allow(connection, pool)
     candidates = _BY_CENTRES.format(indexed=space.indexed(CENTRES), dimension=space.dimension, encoder=space.encoder_id,
                                     pool=int(pool), effort=int(effort))
