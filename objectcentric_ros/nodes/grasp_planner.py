@@ -81,7 +81,7 @@ class GraspPlannerConfig(GalleryAddress, CameraConfig):
             " none = geometric grasps only")
     descriptor_threads: int = parameter(2, "CPU threads of a description", minimum=1, maximum=64)
     taught: ChoiceConfig = field(default_factory=ChoiceConfig)
-    history: GraspHistoryConfig = field(default_factory=GraspHistoryConfig)
+    grasp_history: GraspHistoryConfig = field(default_factory=GraspHistoryConfig)
 
 
 class GraspPlannerNode(StackNode):
@@ -171,20 +171,20 @@ class GraspPlannerNode(StackNode):
 
     def _by_history(self, found: GraspSearch, object_id: str) -> GraspSearch:
         """What was found, ranked by earlier picks of the object as well; without a gallery it stays as it is."""
-        if not object_id or not found.grasps or not self.config.history.picks or time.monotonic() < self._gallery_again:
+        if not object_id or not found.grasps or not self.config.grasp_history.picks or time.monotonic() < self._gallery_again:
             return found
         try:
             if self._gallery is None:          # planning itself needs no database, and makes none
                 if not self.config.exists():
                     return found
                 self._gallery = self.config.open()
-            picks = self._gallery.pick_history(object_id, self.config.history.picks)
+            picks = self._gallery.pick_history(object_id, self.config.grasp_history.picks)
             self._without_gallery = ""
         except GalleryError as error:
             self._without_gallery, self._gallery_again = str(error), time.monotonic() + GALLERY_PAUSE
             self.get_logger().warning(f"grasps are planned without the history of picks: {error}")
             return found
-        return by_history(found, past_grasps(picks), self.config.history)
+        return by_history(found, past_grasps(picks), self.config.grasp_history)
 
     def _prepare(self, scene: Scene) -> tuple[RgbdFrame, Segmentation]:
         """The scene in arrays; the same objects for the same scene, by which the planner knows that nothing changed."""

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,9 @@ from objectcentric_ros.gallery.records import AttemptRecord, PickRecord
 from objectcentric_ros.geometry.layout import top_down
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.nodes import grasp_planner
-from objectcentric_ros.nodes.grasp_planner import GraspPlannerNode
+from objectcentric_ros.nodes.camera_input import CameraConfig
+from objectcentric_ros.nodes.gallery import GalleryAddress
+from objectcentric_ros.nodes.grasp_planner import GraspPlannerConfig, GraspPlannerNode
 
 from .node_bench import BenchCamera, NodeBench
 from .test_grasp_planner_node import CentroidPlanner, plan, show
@@ -137,3 +140,10 @@ def test_without_the_model_that_was_asked_for_grasps_are_geometric(monkeypatch: 
         assert "no_such_model" in node._without_model
     finally:
         bench.close()
+
+
+def test_no_parameter_replaces_one_of_the_camera() -> None:
+    for base in (CameraConfig, GalleryAddress):
+        for field in fields(base):
+            own = GraspPlannerConfig.__dataclass_fields__[field.name]
+            assert own.type == field.type, f"{field.name} is another thing to {base.__name__}"
