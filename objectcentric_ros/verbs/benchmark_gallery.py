@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="HNSW over mean vectors of objects, or over every vector; may be repeated (default centres)")
     parser.add_argument("--m", type=int, default=16, help="neighbours a node of the index (default 16)")
     parser.add_argument("--ef-construction", type=int, default=64, metavar="N", help="effort of building it (default 64)")
-    parser.add_argument("--recall", type=float, default=0.96, help="recall that the search is tuned to (default 0.96)")
+    parser.add_argument("--recall", type=float, default=0.955, help="recall that the search is tuned to (default 0.955)")
     parser.add_argument("--url", help="PostgreSQL server with an empty gallery (default: an embedded server)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="working folder that stays (default: a temporary one)")
