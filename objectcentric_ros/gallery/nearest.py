@@ -27,10 +27,11 @@ from numpy.typing import NDArray
 from pgvector import Vector
 
 from objectcentric_ros.gallery.errors import InvalidEmbedding
+from objectcentric_ros.gallery.records import SOURCES
 
 CENTRES, VECTORS = KINDS = ("centres", "vectors")
 _MOST_INDEXED = 500      # more neighbours than this are searched exactly: an index finds a few
-_CENTRES_A_CANDIDATE = 8   # centres that are looked at for each: an index finds the nearest surely by finding many more
+_CENTRES = 240           # enough of them to find the nearest few objects surely
 _SPARE = 10              # more than asked for, because 16-bit distances are coarse: they are ranked by the full vectors
 
 # The candidates' embeddings, each compared with the query; materialised, so that no vector is carried through a sort.
@@ -143,7 +144,8 @@ def search(connection: psycopg.Connection, space: Space, query: NDArray[np.float
 
 def _by_centres(connection: psycopg.Connection, space: Space, query: NDArray[np.float32], count: int, by_object: bool,
                 effort: int) -> list[Neighbour]:
-    pool = _CENTRES_A_CANDIDATE * effort
+    # An object has up to four centres; an index finds the nearest few surely by looking at many more.
+    pool = max(len(SOURCES) * effort, min(2 * len(SOURCES) * effort, _CENTRES))
     _allow(connection, pool)
     candidates = _BY_CENTRES.format(indexed=space.indexed(CENTRES), dimension=space.dimension, encoder=space.encoder_id,
                                     pool=int(pool), effort=int(effort))
