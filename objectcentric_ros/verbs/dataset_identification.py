@@ -25,8 +25,8 @@ from typing import Any
 
 EXAMPLES = """examples:
   objectcentric dataset identification --out out/identification
-  objectcentric dataset identification --out /tmp/fresh --seed 7 --split test        other objects, to measure on
-  objectcentric dataset identification --out /tmp/small --objects 100 --workers 1
+  objectcentric dataset identification --out out/fresh --seed 7 --split test        other objects, to measure on
+  objectcentric dataset identification --out out/small --objects 100 --workers 1
 
 Each object has about 5 query crops and 4 other crops of a cluttered tray, 5 pictures in a bin, 1 catalog picture and a title.
 manifest.csv names them, and is kept up to date with what is finished. An interrupted run goes on where it stopped when the same
