@@ -30,6 +30,7 @@ from lightly.utils.scheduler import cosine_schedule, cosine_warmup_schedule
 from torch import Tensor, nn
 
 from objectcentric_ros.identification.dino_loss import ComparedCropsLoss, compared_crops, info_nce
+from objectcentric_ros.identification.image_bank import ImageBank
 from objectcentric_ros.identification.image_draws import Draw
 from objectcentric_ros.identification.image_network import ImageEncoder, as_input
 from objectcentric_ros.identification.image_recipe import ImageRecipe
@@ -89,6 +90,7 @@ class DinoModule(lightning.LightningModule):
         self.register_buffer("queue", torch.zeros(2, length, dimension))
         self.register_buffer("queue_objects", torch.full((length,), -1))
         self.register_buffer("queue_at", torch.zeros((), dtype=torch.long))
+        self.bank: ImageBank | None = None        # of all training images, where the recipe's loss asks for a gallery
         self._batch, self._objects_at, self._validate = batch, objects_at, validate
         self._step = 0
         self.validated: dict[str, float] = {}
@@ -128,7 +130,14 @@ class DinoModule(lightning.LightningModule):
         if config.contrastive > 0:
             losses["contrastive"] = config.contrastive * self._info_nce(F.normalize(embeddings, dim=1).unflatten(0, (2, size)),
                                                                         F.normalize(teacher_embeddings, dim=1), batch.object)
+        if self.bank is not None and config.gallery > 0:
+            self.bank.update(batch.place.T.flatten(), F.normalize(teacher_embeddings, dim=1))
+            queries, references = F.normalize(embeddings, dim=1).unflatten(0, (2, size)).unbind()
+            losses["gallery"] = config.gallery * self.bank.loss(queries, references, batch.object, batch.place[:, 1],
+                                                                config.temperature)
         total = torch.stack(list(losses.values())).sum()
+        if not math.isfinite(float(total.detach())):
+            raise ValueError("the loss is not finite: the learning rate is too high")
         self.log_dict({f"train/{name}": value.detach() for name, value in {**losses, "loss": total}.items()}, prog_bar=False)
         # 1: all over the sphere; 0: collapsed.
         self.log("train/spread", F.normalize(teacher_embeddings, dim=1).std(dim=0).norm())
@@ -200,6 +209,4 @@ class DinoModule(lightning.LightningModule):
             self.queue[0, places], self.queue[1, places] = references[:fresh], queries[:fresh]
             self.queue_objects[places] = objects[:fresh]
             self.queue_at += fresh
-        if not math.isfinite(float(loss.detach())):
-            raise ValueError("InfoNCE is not finite: the learning rate is too high")
         return loss

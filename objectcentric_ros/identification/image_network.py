@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from timm.models import group_parameters
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from objectcentric_ros.identification.efficientnet_lite import fit_square, wheel_weights
 from objectcentric_ros.identification.image_recipe import ImageNetworkConfig
@@ -59,6 +60,8 @@ class ImageEncoder(nn.Module):
         width = int(self.backbone.num_features)  # type: ignore[arg-type]  # timm's models all have it
         if start and config.weights:
             load_backbone(self.backbone, config.backbone, config.weights)
+        if config.fold_batch_norm:
+            fold_batch_norms(self.backbone)
         self.projection = nn.Linear(width, config.embedding) if config.embedding else nn.Identity()
         self.dimension = config.embedding or width
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1))
@@ -143,6 +146,30 @@ def start_projection(encoder: ImageEncoder, crops: Sequence[NDArray[np.uint8]]) 
         projection.weight[:len(rows)] = torch.from_numpy(rows * scale[:, None].astype(np.float32))
         if projection.bias is not None:
             projection.bias.copy_(-projection.weight @ torch.from_numpy(mean))
+
+
+def fold_batch_norms(network: nn.Module) -> None:
+    """Make the batch norms of a network part of the convolutions right before them; in evaluation mode it stays what it was.
+
+    Raises:
+        ValueError: a batch norm doesn't follow a convolution of its own in the order of definition.
+    """
+    folded: list[tuple[nn.Module, str, nn.Module]] = []
+    left = sum(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules())
+    for parent in network.modules():
+        children = list(parent.named_children())
+        for (_, convolution), (name, norm) in zip(children, children[1:], strict=False):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) \
+                    and convolution.out_channels == norm.num_features:
+                fused = fuse_conv_bn_eval(convolution.eval(), norm.eval())
+                convolution.weight, convolution.bias = fused.weight, fused.bias
+                # timm's batch norms carry the activation.
+                folded.append((parent, name, nn.Sequential(*(part for part in norm.children()
+                                                             if not isinstance(part, nn.Identity)))))
+    if len(folded) < left:
+        raise ValueError(f"{left - len(folded)} of {left} batch norms can't be folded: set network.fold_batch_norm to false")
+    for parent, name, activation in folded:
+        setattr(parent, name, activation)
 
 
 def frozen_parameters(backbone: nn.Module, blocks: int) -> list[nn.Parameter]:

@@ -109,6 +109,8 @@ class ImageNetworkConfig:
         drop_path: of the student; the teacher has none.
         frozen: blocks that stay as they are, counted from the image; 0: none; 1: the stem; n: the stem and n - 1 blocks.
         freeze_batch_norm: batch norms keep the statistics of the start: small batches make poor ones.
+        fold_batch_norm: frozen batch norms become part of the convolutions before the training: the same function, whose
+            steps take a quarter less time.
     """
 
     backbone: str = "vit_small_patch16_224"
@@ -121,8 +123,11 @@ class ImageNetworkConfig:
     drop_path: float = 0.1
     frozen: int = 0
     freeze_batch_norm: bool = True
+    fold_batch_norm: bool = False
 
     def __post_init__(self) -> None:
+        if self.fold_batch_norm and not self.freeze_batch_norm:
+            raise ValueError("fold_batch_norm needs freeze_batch_norm: what is folded has no statistics of its own any more")
         if self.side < 8 or self.embedding < 0 or self.frozen < 0 or not 0 <= self.drop_path < 1 or not 0 <= self.whitening <= 1:
             raise ValueError("side must be 8 or more, embedding and frozen 0 or more, drop_path and whitening 0 to 1")
 
@@ -164,6 +169,8 @@ class DinoConfig:
         contrastive: weight of a symmetric InfoNCE between the embeddings of queries and references; not in the paper.
         temperature: of InfoNCE.
         queue: further negatives of InfoNCE, embeddings that the teacher gave the latest references and queries; 0: none.
+        gallery: weight of InfoNCE against the whole gallery: the teacher's embeddings of all training images, of which those of
+            the object share the positive, as the least distance does at identification; not in the paper.
     """
 
     mode: str = "self_supervised"
@@ -179,6 +186,7 @@ class DinoConfig:
     contrastive: float = 0.0
     temperature: float = 0.07
     queue: int = 0
+    gallery: float = 0.0
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -187,10 +195,11 @@ class DinoConfig:
             raise ValueError("temperatures must be above 0")
         if not 0 <= self.momentum <= 1 or not 0 <= self.centre_momentum <= 1:
             raise ValueError("momentum and centre_momentum must be 0 to 1")
-        if self.mode == "self_supervised" and (self.contrastive or self.cross_image_only):
-            raise ValueError("contrastive and cross_image_only compare two images: they need the mode supervised")
-        if min(self.weight, self.contrastive, self.queue) < 0 or self.weight + self.contrastive <= 0:
-            raise ValueError("weight, contrastive and queue must be 0 or more, weight or contrastive above 0")
+        if self.mode == "self_supervised" and (self.contrastive or self.gallery or self.cross_image_only):
+            raise ValueError("contrastive, gallery and cross_image_only compare two images: they need the mode supervised")
+        weights = (self.weight, self.contrastive, self.gallery)
+        if min(*weights, self.queue) < 0 or sum(weights) <= 0:
+            raise ValueError("weight, contrastive, gallery and queue must be 0 or more, one of the weights above 0")
 
 
 @dataclass(frozen=True)

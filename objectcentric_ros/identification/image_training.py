@@ -31,12 +31,18 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from objectcentric_ros.descriptors.training import LAST, START_WEIGHTS, current_commit
+from objectcentric_ros.identification.image_bank import ImageBank
 from objectcentric_ros.identification.image_cache import CachedImages, Progress, cached_images
 from objectcentric_ros.identification.image_crops import global_crop
 from objectcentric_ros.identification.image_draws import Draw, ImageDraws
 from objectcentric_ros.identification.image_model import load_encoder, load_head, read_card, save_encoder, save_head
 from objectcentric_ros.identification.image_module import DinoModule
-from objectcentric_ros.identification.image_network import ImageEncoder, TorchImageEncoder, start_projection
+from objectcentric_ros.identification.image_network import (
+    ImageEncoder,
+    TorchImageEncoder,
+    fold_batch_norms,
+    start_projection,
+)
 from objectcentric_ros.identification.image_recipe import IMAGE_SOURCES, ImageRecipe
 from objectcentric_ros.identification.image_validation import top1, validation_part
 from objectcentric_ros.identification.manifest import Manifest
@@ -47,7 +53,7 @@ IMAGES = ("query", *IMAGE_SOURCES)
 
 
 def train(recipe: ImageRecipe, manifest: Manifest, output: Path, work: Path, *, trainer: dict[str, Any] | None = None,
-          progress: bool = True, caching: Progress | None = None, card: dict[str, Any] | None = None) -> dict[str, Any]:
+          progress: bool = True, caching: Progress | None = None, filling: Progress | None = None, card: dict[str, Any] | None = None) -> dict[str, Any]:
     """Train, and write the teacher's encoder with its card; goes on where a killed training of the same folder stopped.
 
     Only objects of the split `train` are trained on; those of `fusion` are looked at now and then; `test` isn't touched.
@@ -60,6 +66,7 @@ def train(recipe: ImageRecipe, manifest: Manifest, output: Path, work: Path, *, 
         trainer: further options of lightning.Trainer: devices, num_nodes, strategy, accelerator, precision, callbacks, ...
         progress: show Lightning's progress bar.
         caching: told how far the cache of images is, when it must be made.
+        filling: told how many images of the gallery that loss.gallery asks for are encoded.
         card: more for the model card.
 
     Returns:
@@ -81,8 +88,12 @@ def train(recipe: ImageRecipe, manifest: Manifest, output: Path, work: Path, *, 
     done = int(torch.load(last, map_location="cpu", weights_only=True)["global_step"]) if last.exists() else 0
     draws = ImageDraws(cache, recipe, batch, done * batch)
     module = DinoModule(recipe, batch, draws.objects_at, lambda encoder: _rates(encoder, held_out))
+    if recipe.loss.gallery > 0:
+        module.bank = ImageBank.of(cache, module.student.encoder.dimension)
     if not last.exists():
         begin(module, recipe, cache)
+        if module.bank is not None:
+            module.bank.fill(module.teacher.encoder, cache, filling)
     before = _rates(module.teacher.encoder, held_out) if done == 0 else {}
     work.mkdir(parents=True, exist_ok=True)
     keeper = ModelCheckpoint(dirpath=work, filename="{step}", save_last=True, save_top_k=1, enable_version_counter=False,
@@ -123,7 +134,10 @@ def begin(module: DinoModule, recipe: ImageRecipe, cache: CachedImages) -> None:
     if recipe.start:
         path = Path(recipe.start)
         try:
-            student.encoder.load_state_dict(load_encoder(path).state_dict())
+            start = load_encoder(path)
+            if recipe.network.fold_batch_norm and not start.config.fold_batch_norm:
+                fold_batch_norms(start.backbone)
+            student.encoder.load_state_dict(start.state_dict())
         except RuntimeError as error:
             raise ValueError(f"{path} is an encoder of another shape than the recipe's: {error}") from error
         found = load_head(path)

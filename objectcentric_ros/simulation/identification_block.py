@@ -86,6 +86,9 @@ class DatasetConfig:
         return {"query": self.query_images, "tray": self.tray_images}
 
 
+LIGHT = DatasetConfig(query_trays=2, tray_trays=2, tray_images=2)     # more objects for training in the same time
+
+
 @dataclass(frozen=True)
 class Block:
     """Objects that share trays; all are of one split.

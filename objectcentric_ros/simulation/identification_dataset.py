@@ -22,6 +22,7 @@ import hashlib
 import io
 import multiprocessing
 import os
+import re
 import shutil
 import threading
 import time
@@ -79,7 +80,8 @@ class Result:
 
 
 def make_dataset(folder: Path, count: int = 1500, seed: int = 0, split: str | None = None, workers: int = 2,
-                 config: DatasetConfig | None = None, progress: Progress | None = None) -> Result:
+                 config: DatasetConfig | None = None, progress: Progress | None = None,
+                 apart_from: Sequence[Path] = ()) -> Result:
     """Make what is missing of a dataset.
 
     Args:
@@ -90,6 +92,7 @@ def make_dataset(folder: Path, count: int = 1500, seed: int = 0, split: str | No
         workers: processes; 0 works in this one.
         config: how much is made of each object.
         progress: called with the units that are done and their number.
+        apart_from: folders of other datasets; see `new_objects`.
 
     Raises:
         ValueError: the folder holds something else, or a value is out of range.
@@ -100,6 +103,8 @@ def make_dataset(folder: Path, count: int = 1500, seed: int = 0, split: str | No
     if workers < 0:
         raise ValueError(f"workers must be 0 or more, got {workers}")
     objects = identification_objects(count, seed, split)
+    for other in apart_from:
+        objects = new_objects(objects, other)
     blocks = plan_blocks(objects, seed, config)
     _claim(folder, objects, {"recipe": RECIPE, "objects": count, "seed": seed, "split": split or "all",
                              "settings": asdict(config)})
@@ -118,6 +123,31 @@ def make_dataset(folder: Path, count: int = 1500, seed: int = 0, split: str | No
     if not failures:
         write_preview(folder, objects, report.rows())
     return result
+
+
+def new_objects(objects: Sequence[IdentifiableObject], folder: Path) -> tuple[IdentifiableObject, ...]:
+    """Those that can be added to another dataset: nothing that it has, and nothing akin to what it has in another split.
+
+    Raises:
+        ValueError: the folder is no dataset, or has all of them.
+    """
+    path = folder / "objects.csv"
+    if not path.is_file():
+        raise ValueError(f"{folder} is no identification dataset: it has no objects.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    same = {name for row in rows for name in (row["object_id"], row["title"], _colour_of(row["object_id"]))}
+    splits = {row["family"]: row["split"] for row in rows}
+    kept = tuple(thing for thing in objects if not {thing.object_id, thing.title, _colour_of(thing.object_id)} & same
+                 and splits.get(thing.family, thing.split) == thing.split)
+    if not kept:
+        raise ValueError(f"{folder} has all of these {len(objects)} objects, or some that are akin to them in another split")
+    return kept
+
+
+def _colour_of(object_id: str) -> str:
+    """A recolour's id without its seed: the same item in the same colour."""
+    return re.sub(r"-\d+$", "", object_id)
 
 
 def plan_blocks(objects: Sequence[IdentifiableObject], seed: int, config: DatasetConfig) -> list[Block]:

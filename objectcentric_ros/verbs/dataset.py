@@ -34,6 +34,7 @@ DATASETS = {
     "views": "views of single objects with mask, depth and pose, for descriptors",
     "pairs": "a picture of training pairs of a recipe with their matches drawn (paper A, figure 1)",
     "identification": "pictures of 1500 objects in trays, in bins and in the studio, with titles (paper B)",
+    "join": "several datasets for identification as one",
     "import": "a public dataset or a plain folder as a dataset for identification (paper B)",
 }
 

@@ -27,6 +27,8 @@ EXAMPLES = """examples:
   objectcentric dataset identification --out out/identification
   objectcentric dataset identification --out out/fresh --seed 7 --split test        other objects, to measure on
   objectcentric dataset identification --out out/small --objects 100 --workers 1
+  objectcentric dataset identification --out out/identification_more --seed 7 --split train --objects 3000 --light \\
+      --apart-from out/identification                                              more objects to train on
 
 Each object has about 5 query crops and 4 other crops of a cluttered tray, 5 pictures in a bin, 1 catalog picture and a title.
 manifest.csv names them, and is kept up to date with what is finished. An interrupted run goes on where it stopped when the same
@@ -41,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the objects and the pictures (default 0)")
     parser.add_argument("--split", choices=("train", "fusion", "test", "all"), default="all",
                         help="make only the objects of this split (default all)")
+    parser.add_argument("--apart-from", type=Path, nargs="+", default=(), metavar="FOLDER",
+                        help="only objects that these datasets lack, and nothing akin to what they have in another split")
+    parser.add_argument("--light", action="store_true", help="4 trays an object instead of 7, for training")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes (default 2)")
 
 
@@ -49,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    from objectcentric_ros.simulation.identification_block import LIGHT
     from objectcentric_ros.simulation.identification_dataset import make_dataset
 
     before = signal.signal(signal.SIGTERM, _stop)
@@ -67,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
                 every_minute(done, total)
 
             result = make_dataset(arguments.out, arguments.objects, arguments.seed,
-                                  None if arguments.split == "all" else arguments.split, arguments.workers, progress=show)
+                                  None if arguments.split == "all" else arguments.split, arguments.workers,
+                                  LIGHT if arguments.light else None, show, arguments.apart_from)
     except (ValueError, OSError) as error:
         print(f"objectcentric dataset identification: {error}", file=sys.stderr)
         return 2

@@ -83,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         terminal = sys.stderr.isatty()
         options: dict[str, Any] = {"devices": arguments.devices, "num_nodes": arguments.nodes, "strategy": arguments.strategy,
                                    "accelerator": arguments.accelerator, "callbacks": [] if terminal else [_lines(lightning)]}
-        card = train(recipe, manifest, output, work, trainer=options, progress=terminal, caching=_caching)
+        card = train(recipe, manifest, output, work, trainer=options, progress=terminal, caching=_caching,
+                     filling=_filling)
     except (ValueError, OSError) as error:
         print(f"objectcentric train image-encoder: {error}", file=sys.stderr)
         return 2
@@ -99,6 +100,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _caching(done: int, total: int) -> None:
     if done == total or done % 500 == 0:
         print(f"images in the cache: {done} of {total}", file=sys.stderr, flush=True)
+
+
+def _filling(done: int, total: int) -> None:
+    if done == total or done % 1600 == 0:
+        print(f"images in the gallery: {done} of {total}", file=sys.stderr, flush=True)
 
 
 def _lines(lightning: Any) -> Any:

@@ -39,6 +39,7 @@ from objectcentric_ros.identification.image_module import DinoModule
 from objectcentric_ros.identification.image_network import (
     ImageEncoder,
     TorchImageEncoder,
+    fold_batch_norms,
     frozen_parameters,
     load_backbone,
     start_projection,
@@ -65,6 +66,8 @@ RECIPE = ImageRecipe(
     network=TINY, head=HeadConfig(16, 8, 12, 0.0), loss=DinoConfig(mode="supervised", contrastive=1.0, queue=6, momentum=0.9),
     optimiser=DinoOptimiserConfig(rate=0.1, warm_up=0.0), curriculum=(("tray",), ("tray", "bin"), ("tray", "bin", "catalog")),
     training=ImageTrainingConfig(steps=6, batch=2, validate_every=3, checkpoint_minutes=1e-9))
+GALLERY = dataclasses.replace(RECIPE, network=dataclasses.replace(TINY, fold_batch_norm=True),
+                              loss=DinoConfig(mode="supervised", weight=0.1, gallery=1.0, momentum=0.9))
 SELF = dataclasses.replace(RECIPE, curriculum=(), loss=DinoConfig(momentum=0.9))
 
 
@@ -192,6 +195,37 @@ def test_frozen_blocks_and_batch_norms_stay() -> None:
         frozen_parameters(encoder.backbone, 50)
 
 
+def test_folded_batch_norms_are_the_same_function_with_the_same_start() -> None:
+    torch.manual_seed(0)
+    plain = ImageEncoder(dataclasses.replace(TINY, drop_path=0.0))
+    for layer in plain.modules():
+        if isinstance(layer, nn.BatchNorm2d):                    # as after a training
+            layer.running_mean.normal_(), layer.running_var.uniform_(0.5, 2.0)
+            nn.init.uniform_(layer.weight, 0.5, 2.0), nn.init.normal_(layer.bias)
+    images = torch.rand(2, 3, 32, 32) * 255
+    before = plain(images)
+    fold_batch_norms(plain.backbone)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in plain.modules())
+    assert torch.allclose(plain(images), before, atol=1e-4)
+    folded = ImageEncoder(dataclasses.replace(TINY, drop_path=0.0, fold_batch_norm=True))
+    folded.load_state_dict(plain.state_dict())                   # one is saved, the other loads it
+    assert torch.allclose(folded(images), before, atol=1e-4)
+    with pytest.raises(ValueError, match="1 of 1 batch norms can't be folded"):
+        fold_batch_norms(nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)))
+    with pytest.raises(ValueError, match="fold_batch_norm needs freeze_batch_norm"):
+        dataclasses.replace(TINY, fold_batch_norm=True, freeze_batch_norm=False)
+
+
+def test_a_folded_training_starts_from_one_that_is_not(pictures: Manifest, tmp_path: Path) -> None:
+    train(SELF, pictures, tmp_path / "a.safetensors", tmp_path / "a", progress=False)
+    still = dataclasses.replace(GALLERY, start=str(tmp_path / "a.safetensors"), optimiser=DinoOptimiserConfig(rate=1e-12),
+                                training=ImageTrainingConfig(steps=1, batch=2))
+    train(still, pictures, tmp_path / "b.safetensors", tmp_path / "b", progress=False)
+    image = np.random.default_rng(0).integers(0, 256, (40, 32, 3), np.uint8)
+    first, second = (TorchImageEncoder(load_encoder(tmp_path / f"{name}.safetensors")).encode([image]) for name in "ab")
+    np.testing.assert_allclose(first, second, atol=5e-3)         # fp16 weights, folded before and after
+
+
 def test_the_linear_layer_begins_as_principal_components() -> None:
     """Seen by as many components as there is variance, distances between the images' features don't change."""
     torch.manual_seed(0)
@@ -261,8 +295,8 @@ def test_a_validation_part_is_small_and_of_its_split(pictures: Manifest) -> None
 @pytest.mark.parametrize("recipe", [
     SELF, dataclasses.replace(SELF, loss=dataclasses.replace(SELF.loss, local=False)),
     RECIPE, dataclasses.replace(RECIPE, loss=DinoConfig(mode="supervised", cross_image_only=True)),
-    dataclasses.replace(RECIPE, loss=DinoConfig(mode="supervised", weight=0.0, contrastive=1.0))],
-    ids=["self_supervised", "global", "incremental", "cross_image", "contrastive"])
+    dataclasses.replace(RECIPE, loss=DinoConfig(mode="supervised", weight=0.0, contrastive=1.0)), GALLERY],
+    ids=["self_supervised", "global", "incremental", "cross_image", "contrastive", "gallery"])
 def test_every_mode_trains_even_one_object(pictures: Manifest, tmp_path: Path, recipe: ImageRecipe) -> None:
     recipe = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, steps=3, checkpoint_minutes=1.0))
     card = train(recipe, part(pictures, objects=1), tmp_path / "m.safetensors", tmp_path / "work", progress=False)
@@ -270,8 +304,9 @@ def test_every_mode_trains_even_one_object(pictures: Manifest, tmp_path: Path, r
     assert all(torch.isfinite(tensor).all() for tensor in load_encoder(tmp_path / "m.safetensors").state_dict().values())
 
 
-def test_a_killed_training_goes_on_to_the_same_end(pictures: Manifest, tmp_path: Path) -> None:
-    whole = train(RECIPE, pictures, tmp_path / "whole.safetensors", tmp_path / "whole", progress=False)
+@pytest.mark.parametrize("recipe", [RECIPE, GALLERY], ids=["queue", "gallery"])
+def test_a_killed_training_goes_on_to_the_same_end(pictures: Manifest, tmp_path: Path, recipe: ImageRecipe) -> None:
+    whole = train(recipe, pictures, tmp_path / "whole.safetensors", tmp_path / "whole", progress=False)
     assert set(whole["validation_split"]["after"]) >= {"tray", "bin", "catalog", "mean_all"}
     assert "validation/tray" in (tmp_path / "whole" / "logs" / "metrics.csv").read_text()
 
@@ -284,10 +319,10 @@ def test_a_killed_training_goes_on_to_the_same_end(pictures: Manifest, tmp_path:
                 raise Killed
 
     with pytest.raises(Killed):
-        train(RECIPE, pictures, tmp_path / "part.safetensors", tmp_path / "part", progress=False,
+        train(recipe, pictures, tmp_path / "part.safetensors", tmp_path / "part", progress=False,
               trainer={"callbacks": [Killer()]})
     assert not (tmp_path / "part.safetensors").exists()
-    rest = train(RECIPE, pictures, tmp_path / "part.safetensors", tmp_path / "part", progress=False)
+    rest = train(recipe, pictures, tmp_path / "part.safetensors", tmp_path / "part", progress=False)
     assert rest["steps"] == 6 and rest["resumed_at"] == 4
     first, second = (load_encoder(tmp_path / f"{name}.safetensors").state_dict() for name in ("whole", "part"))
     for name, tensor in first.items():
