@@ -25,7 +25,7 @@ import pytest
 
 from objectcentric_ros.identification.manifest import SPLITS, read_manifest
 from objectcentric_ros.simulation.identification_block import RECORDS, DatasetConfig
-from objectcentric_ros.simulation.identification_dataset import Result, make_dataset, plan_blocks
+from objectcentric_ros.simulation.identification_dataset import Result, make_dataset, new_objects, plan_blocks
 from objectcentric_ros.simulation.identification_objects import identification_objects
 
 OBJECTS, SEED = 5, 0
@@ -155,3 +155,33 @@ def test_blocks_are_of_one_split_and_hold_each_object_once() -> None:
     assert all(24 <= len(block.objects) <= 54 for block in blocks)
     assert {block.name.split("-")[0] for block in blocks[:len(blocks) // 2]} == set(SPLITS)      # all splits come early
     assert [block.name for block in plan_blocks(objects, SEED, DatasetConfig())] == [block.name for block in blocks]
+
+
+def described(folder: Path, *rows: tuple[str, str, str, str]) -> Path:
+    folder.mkdir(parents=True)
+    with (folder / "objects.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("object_id", "title", "family", "split"), *rows])
+    return folder
+
+
+def test_what_is_added_to_a_dataset_is_new_to_it_and_akin_to_nothing_in_another_split(tmp_path: Path) -> None:
+    objects = identification_objects(400, 7, "train")
+    recolour = next(thing for thing in objects if thing.kind == "recolour")
+    one, another, third = [thing for thing in objects if thing.kind == "box"][:3]
+    other = described(tmp_path / "other", (one.object_id, "A", "a", "train"), ("b", another.title, "b", "train"),
+                      ("c", "C", third.family, "test"), (recolour.object_id.removesuffix("-7") + "-0", "D", recolour.family, "train"))
+    kept = new_objects(objects, other)
+    gone = {thing.object_id for thing in objects} - {thing.object_id for thing in kept}
+    assert {one.object_id, another.object_id, third.object_id, recolour.object_id} <= gone
+    assert not any(thing.family == third.family for thing in kept) and len(gone) < 20
+    assert any(thing.family == recolour.family for thing in kept)       # the same item in another colour, in the same split
+
+
+def test_a_dataset_that_has_everything_is_named(tmp_path: Path) -> None:
+    objects = identification_objects(6, 7)
+    other = described(tmp_path / "all", *((thing.object_id, thing.title, thing.family, thing.split) for thing in objects))
+    with pytest.raises(ValueError, match="all has all of these 6 objects"):
+        new_objects(objects, other)
+    with pytest.raises(ValueError, match="no identification dataset"):
+        make_dataset(tmp_path / "new", OBJECTS, SEED, apart_from=[tmp_path])
+    assert not (tmp_path / "new").exists()
