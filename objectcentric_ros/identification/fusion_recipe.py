@@ -23,6 +23,8 @@ from objectcentric_ros.identification.fusion import FEATURES
 from objectcentric_ros.identification.manifest import SPLITS
 
 BEST = "best"
+ROWS, CANDIDATES = "rows", "candidates"
+OBJECTIVES = (ROWS, CANDIDATES)
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,15 @@ class TreeConfig:
     """The gradient-boosted trees (XGBoost, hist).
 
     Args:
+        objective: rows: the paper's, whether each candidate by itself is the true one; candidates: which one of a case's
+            candidates is, or none, the likelihood that answers are chosen by.
         count, depth, rate: most trees, their depth, and the step of each.
         early_stopping: trees without progress on objects that are not fitted, after which it ends.
         min_child_weight: least sum of p (1 - p) in a leaf.
         subsample: share of the rows that a tree sees.
     """
 
+    objective: str = ROWS
     count: int = 300
     depth: int = 5
     rate: float = 0.1
@@ -94,6 +99,8 @@ class TreeConfig:
     subsample: float = 0.8
 
     def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise ValueError(f"unknown objective {self.objective!r}: there are {', '.join(OBJECTIVES)}")
         if min(self.count, self.depth, self.early_stopping) < 1 or not 0 < self.rate <= 1 or not 0 < self.subsample <= 1:
             raise ValueError(f"count, depth and early_stopping must be 1 or more, rate and subsample within 0..1, got {self}")
 

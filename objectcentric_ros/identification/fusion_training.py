@@ -36,9 +36,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from objectcentric_ros.identification.embedded_set import EmbeddedSet
-from objectcentric_ros.identification.fusion import FEATURES, FusionModel, fusion_features, posterior, write_model
+from objectcentric_ros.identification.fusion import FEATURES, FusionModel, posterior, write_model
 from objectcentric_ros.identification.fusion_cases import Cases, QueryPool, draw_cases, likeliest, query_pool
 from objectcentric_ros.identification.fusion_recipe import BEST, FusionRecipe
+from objectcentric_ros.identification.fusion_trees import fit_trees, training_rows
 from objectcentric_ros.identification.precision_curve import auroc, precision_curve
 from objectcentric_ros.identification.reject import Promise, promise_precision
 from objectcentric_ros.recipe import as_mapping
@@ -108,9 +109,9 @@ def train_fusion(embedded: EmbeddedSet, recipe: FusionRecipe, output: Path, repo
     promises = make_promises(judged[chosen], *fitted[chosen], recipe)
     for promise in promises:
         report(promise.reason)
-    rows, labels = training_rows(training_cases(pool, recipe, np.random.default_rng([recipe.seed, 3])), chosen)
-    booster = fit_trees(rows, labels, recipe, rounds[chosen])
-    sizes = {"trees": rounds[chosen], "rows": len(labels), "queries": len(pool.truth), "objects": len(objects),
+    rows = training_rows(training_cases(pool, recipe, np.random.default_rng([recipe.seed, 3])), chosen)
+    booster = fit_trees(rows, recipe.trees, recipe.seed, rounds[chosen])
+    sizes = {"trees": rounds[chosen], "rows": len(rows.labels), "queries": len(pool.truth), "objects": len(objects),
              "seconds": round(time.monotonic() - start)}
     return write_model(output, booster, make_card(part.key, recipe, chosen, fitted[chosen], promises, figures, sizes))
 
@@ -140,9 +141,9 @@ def cross_fit(pool: QueryPool, parts: Sequence[NDArray[np.intp]], features: str,
         stop = (fold + 1) % len(parts)
         fit = np.sort(np.concatenate([part for number, part in enumerate(parts) if number not in (fold, stop)]))
         rng = np.random.default_rng([recipe.seed, 2, fold])
-        rows, labels = training_rows(training_cases(pool.part(fit), recipe, rng), features)
+        rows = training_rows(training_cases(pool.part(fit), recipe, rng), features)
         stop_rows = training_rows(training_cases(pool.part(parts[stop]), recipe, rng), features)
-        booster = fit_trees(rows, labels, recipe, recipe.trees.count, stop_rows)
+        booster = fit_trees(rows, recipe.trees, recipe.seed, recipe.trees.count, stop_rows)
         rounds.append(booster.num_boosted_rounds())
         trees = FusionModel(booster, {"features": features})
         part, rng = pool.part(held), np.random.default_rng([recipe.seed, 5, fold])
@@ -161,30 +162,6 @@ def training_cases(pool: QueryPool, recipe: FusionRecipe, rng: np.random.Generat
     """Cases to learn from, of every query of a pool, with coverage of every kind."""
     queries = np.repeat(np.arange(len(pool.truth)), recipe.cases.per_query)
     return draw_cases(rng, pool, queries, recipe.cases.candidates, None, recipe.cases.near, recipe.cases.open_set)
-
-
-def training_rows(cases: Cases, features: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(R, F) features of all candidates that have a reference, and (R,) 1 for the true ones, else 0."""
-    covered = cases.covered
-    labels = np.arange(covered.shape[1])[None, :] == cases.truth[:, None]
-    return fusion_features(cases.distances, features)[covered], labels[covered].astype(np.float32)
-
-
-def fit_trees(rows: NDArray[np.float32], labels: NDArray[np.float32], recipe: FusionRecipe, trees: int,
-              stop: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None) -> Any:
-    """An xgboost.Booster whose odds never rise with a distance or gap; cut at its best tree where there are rows to stop on."""
-    import xgboost  # training alone needs this part of it
-
-    config = recipe.trees
-    parameters = {"objective": "binary:logistic", "tree_method": "hist", "max_depth": config.depth, "eta": config.rate,
-                  "min_child_weight": config.min_child_weight, "subsample": config.subsample, "seed": recipe.seed, "nthread": 1,
-                  "monotone_constraints": "(" + ",".join(["-1"] * rows.shape[1]) + ")"}
-    data = xgboost.DMatrix(rows, label=labels, nthread=1)
-    if stop is None:
-        return xgboost.train(parameters, data, trees)
-    booster = xgboost.train(parameters, data, trees, evals=[(xgboost.DMatrix(stop[0], label=stop[1], nthread=1), "stop")],
-                            early_stopping_rounds=config.early_stopping, verbose_eval=False)
-    return booster[:booster.best_iteration + 1]
 
 
 def fit_posterior(judged: Judged) -> tuple[float, float]:

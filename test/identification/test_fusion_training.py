@@ -38,8 +38,8 @@ from objectcentric_ros.identification.fusion_training import (
     fold_parts,
     train_fusion,
     training_cases,
-    training_rows,
 )
+from objectcentric_ros.identification.fusion_trees import TrainingRows, candidate_loss, fit_trees, training_rows
 
 pytest.importorskip("xgboost")
 pytest.importorskip("mapie")
@@ -118,6 +118,16 @@ def test_permuted_distances_are_worth_a_guess() -> None:
     assert answers(seen, 2.0 - np.nanmin(seen.distances, axis=-1, initial=2.0))[1].mean() > 0.7       # unshuffled, they tell
 
 
+@pytest.mark.parametrize("objective", ["rows", "candidates"])
+def test_a_model_of_each_objective_is_read_back(tmp_path: Path, objective: str) -> None:
+    recipe = replace(RECIPE, features="distances", trees=replace(RECIPE.trees, objective=objective))
+    card = train_fusion(synthetic_embeddings(), recipe, tmp_path / "model.ubj")
+    model = FusionModel.load(tmp_path / "model.ubj")
+    p, none = model.probabilities(np.array([[0.05, 0.1, 0.3, 0.5], [0.9, 0.9, 1.0, 0.9]], np.float32))
+    assert p[0] > 0.5 > p[1] and p.sum() + none == pytest.approx(1.0)
+    assert card["recipe"]["trees"]["objective"] == objective
+
+
 def test_folds_share_no_object() -> None:
     parts = fold_parts(45, RECIPE)
     assert sorted(np.concatenate(parts).tolist()) == list(range(45)) and len(parts) == 3
@@ -125,10 +135,48 @@ def test_folds_share_no_object() -> None:
 
 def test_rows_are_the_candidates_that_have_a_reference() -> None:
     cases = training_cases(query_pool(synthetic_embeddings()), RECIPE, np.random.default_rng(0))
-    rows, labels = training_rows(cases, "distances")
-    assert len(rows) == len(labels) == cases.covered.sum() and not np.isnan(rows).all(axis=1).any()
+    rows = training_rows(cases, "distances")
+    assert len(rows.features) == len(rows.labels) == cases.covered.sum() and not np.isnan(rows.features).all(axis=1).any()
     true_covered = cases.covered[np.arange(len(cases)), cases.truth] & (cases.truth >= 0)
-    assert labels.sum() == true_covered.sum()
+    assert rows.labels.sum() == true_covered.sum()
+    assert np.bincount(rows.cases, minlength=len(cases)).tolist() == cases.covered.sum(axis=1).tolist()
+
+
+def test_the_likelihood_of_a_case_by_hand() -> None:
+    """One case of two candidates with odds 3 and 1, the first one true; one of a single candidate with odds 1 and none true."""
+    rows = TrainingRows(np.zeros((3, 4), np.float32), np.array([1, 0, 0], np.float32), np.array([0, 0, 1]))
+    loss, gradient, hessian = candidate_loss(np.log([3.0, 1.0, 1.0]), rows)
+    assert loss == pytest.approx((-np.log(3 / 5) - np.log(1 / 2)) / 2)
+    assert gradient.tolist() == pytest.approx([3 / 5 - 1, 1 / 5, 1 / 2])
+    assert hessian.tolist() == pytest.approx([6 / 25, 4 / 25, 1 / 4])
+
+
+def test_the_gradient_of_the_likelihood_is_its_slope_even_far_out() -> None:
+    rng = np.random.default_rng(0)
+    numbers = np.sort(rng.integers(0, 6, 40))
+    labels = np.zeros(40, np.float32)
+    labels[[int(np.flatnonzero(numbers == case)[0]) for case in (0, 2, 3)]] = 1
+    rows, z = TrainingRows(np.zeros((40, 4), np.float32), labels, numbers), rng.normal(0, 3, 40)
+    _, gradient, _ = candidate_loss(z, rows)
+    for index in range(0, 40, 7):
+        step = np.zeros(40)
+        step[index] = 1e-5
+        slope = (candidate_loss(z + step, rows)[0] - candidate_loss(z - step, rows)[0]) / 2e-5 * 6
+        assert slope == pytest.approx(gradient[index], abs=1e-6)
+    assert np.isfinite(candidate_loss(1000 * z, rows)[0])
+
+
+def test_trees_for_the_candidates_beat_trees_for_rows_at_their_own_likelihood() -> None:
+    pool = query_pool(synthetic_embeddings(90))
+    first, second = (training_rows(training_cases(pool.part(part), RECIPE, np.random.default_rng(0)), "distances")
+                     for part in (np.arange(60), np.arange(60, 90)))
+    losses = {}
+    for objective in ("rows", "candidates"):
+        booster = fit_trees(first, replace(RECIPE.trees, objective=objective), 0, 30, second)
+        losses[objective] = candidate_loss(booster.inplace_predict(second.features, predict_type="margin"), second)[0]
+    assert losses["candidates"] < losses["rows"]
+    with pytest.raises(ValueError, match="unknown objective 'pairs'"):
+        TreeConfig(objective="pairs")
 
 
 def test_too_few_objects_are_refused(tmp_path: Path) -> None:
