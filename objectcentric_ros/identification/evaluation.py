@@ -59,6 +59,7 @@ from objectcentric_ros.identification.precision_curve import (
     false_accept_at,
     precision_curve,
 )
+from objectcentric_ros.identification.size_evidence import SizeTable
 
 MIXED = "coverage scenarios, mixed"
 OPEN_SET = ("auroc", "false_accept_at_95")
@@ -86,7 +87,8 @@ class Evaluation:
 
 
 def evaluate(recipe: EvaluationRecipe, manifest: Manifest, rows: Mapping[str, EmbeddedSet], fusions: Sequence[Fused],
-             objects: Mapping[str, ObjectFacts], report: Report = lambda text: None) -> Evaluation:
+             objects: Mapping[str, ObjectFacts], report: Report = lambda text: None,
+             sizes: SizeTable | None = None) -> Evaluation:
     """Measure everything.
 
     Args:
@@ -96,6 +98,7 @@ def evaluate(recipe: EvaluationRecipe, manifest: Manifest, rows: Mapping[str, Em
         fusions: models for the main row's distances.
         objects: titles and kinds, as far as they are known.
         report: told about progress.
+        sizes: of queries and objects, as far as they are known.
 
     Raises:
         TooFewObjects: the data gives no candidate sets.
@@ -106,7 +109,7 @@ def evaluate(recipe: EvaluationRecipe, manifest: Manifest, rows: Mapping[str, Em
     kinds = [facts.kind if (facts := objects.get(name)) and facts.kind in recipe.failures.kinds else "" for name in cases.objects]
     for row in (row for row in recipe.rows if row.name in rows):
         main = row.name == recipe.main
-        distances = row_distances(cases, rows[row.name], kinds if main else None)
+        distances = row_distances(cases, rows[row.name], kinds if main else None, sizes)
         evaluator.top1(row.name, distances, has_titles=SOURCES.index("text") in rows[row.name].sources)
         report(f"top-1 of {row.name}")
         if main:
@@ -116,7 +119,7 @@ def evaluate(recipe: EvaluationRecipe, manifest: Manifest, rows: Mapping[str, Em
         elif row.curves:
             for scenario in recipe.scenarios:
                 if scenario.group == "coverage":
-                    evaluator.scenario(scenario, MinDistance(f"{MIN_DISTANCE}, {row.name}"), distances.candidates)
+                    evaluator.scenario(scenario, MinDistance(f"{MIN_DISTANCE}, {row.name}"), distances)
             report(f"curves of {row.name}")
     places = [scenario.name for scenario in recipe.scenarios]
     evaluator.result.figures["scenarios"].sort(key=lambda entry: (places.index(entry["name"]), "," in entry["method"]))
@@ -175,11 +178,10 @@ class _Evaluator:
         figures["intervals"]["per_source_top1"][name] = ranges
         figures["intervals"]["per_source_top1_gallery"][name] = gallery_ranges
 
-    def scenario(self, scenario: ScenarioConfig, method: Method, candidates: NDArray[np.float32]
-                 ) -> tuple[Answers, NDArray[np.float64]]:
+    def scenario(self, scenario: ScenarioConfig, method: Method, row: RowDistances) -> tuple[Answers, NDArray[np.float64]]:
         """One curve of figure 7, and the bootstrap's samples of its figures."""
-        covered = apply_coverage(candidates, self.coverage[scenario.name]).astype(np.float32)
-        answers = answer(method, covered, self.cases.truth)
+        covered = apply_coverage(row.candidates, self.coverage[scenario.name]).astype(np.float32)
+        answers = answer(method, covered, self.cases.truth, row.sizes)
         curve = precision_curve(answers.confidence, answers.correct)
         samples = self.bootstrap.curve_metrics(answers.confidence, answers.correct)
         self.result.curves[scenario.name, method.name] = curve
@@ -194,7 +196,7 @@ class _Evaluator:
         for scenario in self.recipe.scenarios:
             found: dict[str, tuple[Answers, NDArray[np.float64]]] = {}
             for method in methods:
-                found[method.name] = self.scenario(scenario, method, row.candidates)
+                found[method.name] = self.scenario(scenario, method, row)
                 unknown = self._open_set(scenario, method, row, found[method.name][0])
                 answered.setdefault(method.name, {})[scenario.name] = found[method.name][0], unknown
                 if isinstance(method, Fused):
@@ -224,10 +226,10 @@ class _Evaluator:
 
     def _open_set(self, scenario: ScenarioConfig, method: Method, row: RowDistances, known: Answers) -> Answers:
         """The same cases with another object in the true one's place, with the coverage of that place."""
-        candidates = row.candidates.copy()
-        candidates[np.arange(len(candidates)), self.cases.truth] = row.substitutes
+        candidates, sizes, place = row.candidates.copy(), row.sizes.copy(), (np.arange(len(row.candidates)), self.cases.truth)
+        candidates[place], sizes[place] = row.substitutes, row.substitute_sizes
         covered = apply_coverage(candidates, self.coverage[scenario.name]).astype(np.float32)
-        unknown = answer(method, covered, np.full(len(candidates), -1))
+        unknown = answer(method, covered, np.full(len(candidates), -1), sizes)
         samples = self.bootstrap.open_set(known.confidence, unknown.confidence)
         self.result.figures["open_set"].setdefault("all", []).append({
             "name": scenario.name, "method": method.name, "auroc": auroc(known.confidence, unknown.confidence),
@@ -291,13 +293,13 @@ class _Evaluator:
         top = next((method for method in methods if method.name == self.recipe.failures.top), methods[0])
         scenario = self.recipe.scenarios[0]
         coverage = self.coverage[scenario.name]
-        answers = answer(top, apply_coverage(row.candidates, coverage).astype(np.float32), self.cases.truth)
+        answers = answer(top, apply_coverage(row.candidates, coverage).astype(np.float32), self.cases.truth, row.sizes)
         self.result.failures[f"{scenario.name}, {top.name}"] = surest_failures(
             self.cases, embedded, coverage, answers, self.recipe.failures.examples)
         hidden = hidden_contents(self.cases, row, coverage)
         self.result.figures["hidden_contents"] = self._hidden_figures(hidden, methods)
         if len(hidden.cases):
-            answers = answer(top, hidden.distances, hidden.cases.truth)
+            answers = answer(top, hidden.distances, hidden.cases.truth, hidden.sizes)
             self.result.failures[f"hidden contents (figure 8), {top.name}"] = surest_failures(
                 hidden.cases, embedded, hidden.coverage, answers, self.recipe.failures.examples // 2)
 
@@ -309,8 +311,8 @@ class _Evaluator:
             return found
         bootstrap = Bootstrap(np.unique(cases.queries, return_inverse=True)[1], *self.options)
         for method in methods:
-            usual = answer(method, hidden.usual, cases.truth)
-            answers = answer(method, hidden.distances, cases.truth)
+            usual = answer(method, hidden.usual, cases.truth, hidden.sizes)
+            answers = answer(method, hidden.distances, cases.truth, hidden.sizes)
             found["methods"].append({
                 "method": method.name, **precision_curve(answers.confidence, answers.correct).metrics(),
                 "precision_at_100_interval": bootstrap.mean(answers.correct).pair,

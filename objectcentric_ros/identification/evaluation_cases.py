@@ -32,6 +32,7 @@ from objectcentric_ros.identification.coverage import draw_coverage
 from objectcentric_ros.identification.embedded_set import EmbeddedSet, ReferenceDistances
 from objectcentric_ros.identification.evaluation_recipe import CaseConfig
 from objectcentric_ros.identification.manifest import REFERENCE_SOURCES, Manifest
+from objectcentric_ros.identification.size_evidence import SizeTable, size_evidence
 
 _USUAL = 0.5                 # a source that fewer of the objects have is none of the dataset
 _MEMORY = 64 * 2**20         # of distances of queries to the whole gallery that are held at once [bytes]
@@ -138,6 +139,8 @@ class RowDistances:
         gallery: source -> (Q,) whether the nearest object of the whole gallery, by that source, is the query's own.
         look_alike: (N, 4) float32 distances of the nearest look-alike, and
         look_alike_object: (N,) its number; -1 where there is none.
+        sizes: (N, K, 2) float32 from size_evidence of the candidates, NaN where something isn't known;
+        substitute_sizes, look_alike_sizes: (N, 2) the same of those.
     """
 
     candidates: NDArray[np.float32]
@@ -145,9 +148,13 @@ class RowDistances:
     gallery: dict[str, NDArray[np.bool_]]
     look_alike: NDArray[np.float32]
     look_alike_object: NDArray[np.intp]
+    sizes: NDArray[np.float32]
+    substitute_sizes: NDArray[np.float32]
+    look_alike_sizes: NDArray[np.float32]
 
 
-def row_distances(cases: Cases, embedded: EmbeddedSet, kinds: Sequence[str] | None = None) -> RowDistances:
+def row_distances(cases: Cases, embedded: EmbeddedSet, kinds: Sequence[str] | None = None,
+                  sizes: SizeTable | None = None) -> RowDistances:
     """Distances of every case's query to its candidates, and the nearest object of the whole gallery.
 
     Args:
@@ -155,6 +162,7 @@ def row_distances(cases: Cases, embedded: EmbeddedSet, kinds: Sequence[str] | No
         embedded: rows of queries in the manifest's order, and of references.
         kinds: O texts; objects of the same kind, unless it is empty, are look-alikes: the one with the nearest tray image is
             taken.
+        sizes: what is known of the queries' and the objects' sizes.
     """
     queries = embedded.select(sources=("query",))
     distances = ReferenceDistances(cases.objects, embedded.select(sources=REFERENCE_SOURCES))
@@ -187,7 +195,14 @@ def row_distances(cases: Cases, embedded: EmbeddedSet, kinds: Sequence[str] | No
             found = np.isfinite(tray[np.arange(len(best)), best])
             look_alike_object[part] = np.where(found, best, -1)
             look_alike[part] = np.where(found[:, None], block[local, best], np.nan)
-    return RowDistances(candidates, substitutes, gallery, look_alike, look_alike_object)
+    table = sizes or SizeTable()
+    sides, extents = table.sides(queries.paths.tolist())[cases.queries], table.extents(cases.objects)
+    fits = size_evidence(sides[:, None], extents[np.maximum(cases.candidates, 0)])
+    return RowDistances(candidates, substitutes, gallery, look_alike, look_alike_object,
+                        np.where(cases.present[..., None], fits, np.float32(np.nan)),
+                        size_evidence(sides, extents[cases.substitute]),
+                        np.where(look_alike_object[:, None] >= 0, size_evidence(sides, extents[np.maximum(look_alike_object, 0)]),
+                                 np.float32(np.nan)))
 
 
 def _blocks(vectors: NDArray[np.float32], distances: ReferenceDistances,

@@ -67,12 +67,14 @@ class HiddenContents:
         coverage: (M, K + 1, 4) of them: the true one has catalog picture and title only, the look-alike everything.
         distances: (M, K + 1, 4) float32, so covered.
         usual: (M, K + 1, 4) float32 the same but for the true object, which is covered like the others.
+        sizes: (M, K + 1, 2) float32 size evidence.
     """
 
     cases: Cases
     coverage: NDArray[np.bool_]
     distances: NDArray[np.float32]
     usual: NDArray[np.float32]
+    sizes: NDArray[np.float32]
 
 
 def hidden_contents(cases: Cases, row: RowDistances, coverage: NDArray[np.bool_]) -> HiddenContents:
@@ -94,7 +96,8 @@ def hidden_contents(cases: Cases, row: RowDistances, coverage: NDArray[np.bool_]
     hidden[index, truth] = [source in ("catalog", "text") for source in REFERENCE_SOURCES]
     distances = np.concatenate([row.candidates[rows], row.look_alike[rows][:, None]], axis=1)
     return HiddenContents(joined, hidden, apply_coverage(distances, hidden).astype(np.float32),
-                          apply_coverage(distances, usual).astype(np.float32))
+                          apply_coverage(distances, usual).astype(np.float32),
+                          np.concatenate([row.sizes[rows], row.look_alike_sizes[rows][:, None]], axis=1))
 
 
 @dataclass(frozen=True)

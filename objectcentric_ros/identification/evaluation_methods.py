@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from objectcentric_ros.identification.evaluation_recipe import MIN_DISTANCE
 from objectcentric_ros.identification.fusion import FusionModel
 from objectcentric_ros.identification.fusion_cases import likeliest
+from objectcentric_ros.identification.size_evidence import SIZE_FEATURES
 
 _BLOCK = 4096               # cases whose features are held at once
 
@@ -39,8 +40,11 @@ class Method(Protocol):
         """In the tables."""
         ...
 
-    def scores(self, distances: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Scores (N, K) of (N, K, 4) distances, NaN where there is no reference; a candidate without any has the lowest."""
+    def scores(self, distances: NDArray[np.float32], sizes: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scores (N, K) of (N, K, 4) distances, NaN where there is no reference, and (N, K, 2) size evidence.
+
+        A candidate without any reference has the lowest.
+        """
         ...
 
 
@@ -50,7 +54,7 @@ class MinDistance:
 
     name: str = MIN_DISTANCE
 
-    def scores(self, distances: NDArray[np.float32]) -> NDArray[np.float64]:
+    def scores(self, distances: NDArray[np.float32], sizes: NDArray[np.float32]) -> NDArray[np.float64]:
         """Minus the least distance, -inf without a reference."""
         return -np.where(np.isnan(distances), np.inf, distances).min(axis=-1).astype(np.float64)
 
@@ -62,9 +66,10 @@ class Fused:
     name: str
     model: FusionModel
 
-    def scores(self, distances: NDArray[np.float32]) -> NDArray[np.float64]:
+    def scores(self, distances: NDArray[np.float32], sizes: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities, 0 without a reference."""
-        parts = [self.model.batch(distances[start:start + _BLOCK])[0] for start in range(0, len(distances), _BLOCK)]
+        blocks = [slice(start, start + _BLOCK) for start in range(0, len(distances), _BLOCK)]
+        parts = [self.model.batch(distances[block], sizes[block])[0] for block in blocks]
         return np.concatenate(parts) if parts else np.zeros(distances.shape[:2])
 
 
@@ -83,15 +88,19 @@ class Answers:
     correct: NDArray[np.bool_]
 
 
-def answer(method: Method, distances: NDArray[np.float32], truth: NDArray[np.integer]) -> Answers:
+def answer(method: Method, distances: NDArray[np.float32], truth: NDArray[np.integer],
+           sizes: NDArray[np.float32] | None = None) -> Answers:
     """Ask a method; candidates with the same score are told apart by the mean of their distances, then by their order.
 
     Args:
         method: to ask.
         distances: (N, K, 4) float32, NaN where there is no reference.
         truth: (N,) column of the true object; -1 where it is not among the candidates, then no answer is right.
+        sizes: (N, K, 2) size evidence; None: nothing is known of sizes.
     """
-    scores = method.scores(distances)
+    if sizes is None:
+        sizes = np.full((*distances.shape[:2], len(SIZE_FEATURES)), np.nan, np.float32)
+    scores = method.scores(distances, sizes)
     chosen = likeliest(scores, distances)
     best = scores[np.arange(len(scores)), np.maximum(chosen, 0)]
     return Answers(chosen, np.where(chosen >= 0, best, -np.inf), (chosen >= 0) & (chosen == truth))

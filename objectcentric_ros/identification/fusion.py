@@ -40,13 +40,16 @@ import yaml
 from numpy.typing import NDArray
 
 from objectcentric_ros.identification.coverage import SOURCE_COUNT
+from objectcentric_ros.identification.size_evidence import SIZE_FEATURES
 from objectcentric_ros.paths import share_dir
 
+SIZED = "distances+size"
 FEATURES = {
     "distances": ("tray", "bin", "catalog", "text"),
+    SIZED: ("tray", "bin", "catalog", "text", *SIZE_FEATURES),
     "distances+gaps": ("tray", "bin", "catalog", "text", "tray_gap", "bin_gap", "catalog_gap", "text_gap"),
 }
-"""Columns that the trees see, by the name of the choice; `distances` are the paper's."""
+"""Columns that the trees see, by the name of the choice; `distances` are the paper's, sizes are in size_evidence.py."""
 
 _LARGEST = 2.0 + 1e-3        # of 1 - cos, with room for rounding
 _CARD_KEYS = ("features", "temperature", "none_weight", "thresholds", "image_key", "text_key", "quarter_turns", "sha256")
@@ -56,7 +59,8 @@ class FusionError(ValueError):
     """A fusion model that can't be used, or distances that it can't be asked about."""
 
 
-def fusion_features(distances: NDArray[np.floating], features: str = "distances") -> NDArray[np.float32]:
+def fusion_features(distances: NDArray[np.floating], features: str = "distances",
+                    sizes: NDArray[np.floating] | None = None) -> NDArray[np.float32]:
     """What the trees see of each candidate.
 
     The gap of a source is a candidate's distance minus the least distance of the *other* candidates by that source: below
@@ -65,6 +69,7 @@ def fusion_features(distances: NDArray[np.floating], features: str = "distances"
     Args:
         distances: (..., C, 4), NaN where there is no reference; the last but one axis holds the candidates of one query.
         features: a key of FEATURES.
+        sizes: (..., C, 2) from size_evidence; None: nothing is known of sizes. Left out where the features have none.
 
     Returns:
         (..., C, F) float32, columns as FEATURES names them.
@@ -77,6 +82,12 @@ def fusion_features(distances: NDArray[np.floating], features: str = "distances"
     d = checked_distances(distances)
     if features == "distances":
         return d
+    if features == SIZED:
+        shape = (*d.shape[:-1], len(SIZE_FEATURES))
+        known = np.full(shape, np.nan, np.float32) if sizes is None else np.asarray(sizes, np.float32)
+        if known.shape != shape:
+            raise FusionError(f"distances of shape {d.shape} need sizes of shape {shape}, got {known.shape}")
+        return np.concatenate([d, known], axis=-1)
     filled = np.where(np.isnan(d), np.float32(np.inf), d)
     others = np.full_like(d, np.inf)
     if d.shape[-2] > 1:
@@ -204,10 +215,10 @@ class FusionModel:
         value = thresholds[float(precision)]
         return None if value is None else float(value)
 
-    def log_odds(self, distances: NDArray[np.floating]) -> NDArray[np.float64]:
-        """What the trees say: (..., C) log-odds of each candidate by itself, -inf where it has no reference."""
+    def log_odds(self, distances: NDArray[np.floating], sizes: NDArray[np.floating] | None = None) -> NDArray[np.float64]:
+        """What the trees say: (..., C) log-odds of each candidate by itself, -inf where it has no reference; see batch."""
         d = checked_distances(distances)
-        rows = fusion_features(d, self.features).reshape(-1, len(FEATURES[self.features]))
+        rows = fusion_features(d, self.features, sizes).reshape(-1, len(FEATURES[self.features]))
         known = ~np.isnan(d).all(axis=-1).ravel()
         result = np.full(len(rows), -np.inf)
         if known.any():
@@ -215,15 +226,13 @@ class FusionModel:
                                                          validate_features=False)
         return result.reshape(d.shape[:-1])
 
-    def candidate_probabilities(self, distances: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The paper's probability of each candidate by itself, (..., C) in 0..1; 0 where it has no reference."""
-        return 1.0 / (1.0 + np.exp(-self.log_odds(distances)))
-
-    def probabilities(self, distances: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:
+    def probabilities(self, distances: NDArray[np.floating],
+                      sizes: NDArray[np.floating] | None = None) -> tuple[NDArray[np.float64], float]:
         """How likely the query shows each candidate, or none of them.
 
         Args:
             distances: (C, 4) least distance by source (tray, bin, catalog, text), NaN where there is no reference.
+            sizes: (C, 2) from size_evidence; None: unknown.
 
         Returns:
             p (C,) float64, 0 for a candidate without references, and p_none; they sum to 1.
@@ -233,12 +242,13 @@ class FusionModel:
         """
         if np.ndim(distances) != 2:
             raise FusionError(f"distances must be (candidates, 4), got {np.ndim(distances)} axes; for several queries see batch")
-        p, p_none = self.batch(distances)
+        p, p_none = self.batch(distances, sizes)
         return p, float(p_none)
 
-    def batch(self, distances: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Probabilities for many queries at once: (..., C, 4) to p (..., C) and p_none (...)."""
-        return posterior(self.log_odds(distances), float(self.card["temperature"]), float(self.card["none_weight"]))
+    def batch(self, distances: NDArray[np.floating],
+              sizes: NDArray[np.floating] | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Probabilities for many queries at once: (..., C, 4), and (..., C, 2) or None, to p (..., C) and p_none (...)."""
+        return posterior(self.log_odds(distances, sizes), float(self.card["temperature"]), float(self.card["none_weight"]))
 
 
 def write_model(path: Path, booster: Any, card: Mapping[str, Any]) -> dict[str, Any]:

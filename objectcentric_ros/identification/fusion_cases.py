@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from objectcentric_ros.identification.coverage import SOURCE_COUNT, apply_coverage, draw_coverage
 from objectcentric_ros.identification.embedded_set import EmbeddedSet, min_distances
+from objectcentric_ros.identification.size_evidence import SIZE_FEATURES, SizeTable
 
 NEAR = 1 / 8       # a look-alike is one of this share of the objects, those whose references are nearest to the query
 
@@ -40,13 +41,17 @@ class QueryPool:
         distances: (Q, O, 4) float32 least distance of each query to each object by source, NaN where there is no reference.
         truth: (Q,) which object each query shows.
         objects: O ids.
+        sizes: (Q, O, 2) float32 from size_evidence, NaN where something isn't known; None: nothing is.
     """
 
     distances: NDArray[np.float32]
     truth: NDArray[np.intp]
     objects: tuple[str, ...]
+    sizes: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
+        if self.sizes is not None and self.sizes.shape != (*self.distances.shape[:2], len(SIZE_FEATURES)):
+            raise ValueError(f"distances of shape {self.distances.shape} and sizes of shape {self.sizes.shape}")
         if self.distances.shape != (len(self.truth), len(self.objects), SOURCE_COUNT):
             raise ValueError(f"{len(self.truth)} queries of {len(self.objects)} objects need distances of shape "
                              f"{(len(self.truth), len(self.objects), SOURCE_COUNT)}, got {self.distances.shape}")
@@ -57,11 +62,12 @@ class QueryPool:
         place = np.full(len(self.objects), -1, np.intp)
         place[objects] = np.arange(len(objects))
         return QueryPool(self.distances[np.ix_(rows, objects)], place[self.truth[rows]],
-                         tuple(self.objects[index] for index in objects))
+                         tuple(self.objects[index] for index in objects),
+                         None if self.sizes is None else self.sizes[np.ix_(rows, objects)])
 
 
-def query_pool(embedded: EmbeddedSet) -> QueryPool:
-    """The queries of an embedded set against all of its objects.
+def query_pool(embedded: EmbeddedSet, sizes: SizeTable | None = None) -> QueryPool:
+    """The queries of an embedded set against all of its objects, with what is known of their sizes.
 
     Raises:
         ValueError: there are no queries, or fewer than two objects.
@@ -75,7 +81,10 @@ def query_pool(embedded: EmbeddedSet) -> QueryPool:
                          "candidates from; is the split the right one?")
     queries = queries.take(rows)
     truth = np.array([index[object_id] for object_id in queries.object_ids.tolist()], np.intp)
-    return QueryPool(min_distances(queries.vectors, objects, references), truth, objects)
+    evidence = sizes.evidence(queries.paths.tolist(), objects) if sizes is not None else None
+    if evidence is not None and np.isnan(evidence).all():
+        evidence = None
+    return QueryPool(min_distances(queries.vectors, objects, references), truth, objects, evidence)
 
 
 @dataclass(frozen=True)
@@ -87,12 +96,14 @@ class Cases:
         truth: (N,) row of the true object, -1 where it isn't among the candidates (open set).
         objects: (N,) number of the query's object: cases of one object are not independent.
         candidates: (N,) how many there are.
+        sizes: (N, C, 2) float32 from size_evidence, NaN where something isn't known.
     """
 
     distances: NDArray[np.float32]
     truth: NDArray[np.intp]
     objects: NDArray[np.intp]
     candidates: NDArray[np.intp]
+    sizes: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -111,7 +122,7 @@ class Cases:
     def join(parts: Sequence[Cases]) -> Cases:
         """All cases of several draws with equally large room."""
         return Cases(*(np.concatenate([getattr(part, name) for part in parts])
-                       for name in ("distances", "truth", "objects", "candidates")))
+                       for name in ("distances", "truth", "objects", "candidates", "sizes")))
 
 
 def draw_rates(rng: np.random.Generator, cases: int) -> NDArray[np.float64]:
@@ -127,7 +138,8 @@ def draw_rates(rng: np.random.Generator, cases: int) -> NDArray[np.float64]:
 
 
 def draw_cases(rng: np.random.Generator, pool: QueryPool, queries: NDArray[np.intp], candidates: tuple[int, int] = (10, 30),
-               rates: Sequence[float] | NDArray[np.floating] | None = None, near: float = 0.0, open_set: float = 0.0) -> Cases:
+               rates: Sequence[float] | NDArray[np.floating] | None = None, near: float = 0.0, open_set: float = 0.0,
+               sized: float = 1.0) -> Cases:
     """Draw one case for each query.
 
     Args:
@@ -138,6 +150,7 @@ def draw_cases(rng: np.random.Generator, pool: QueryPool, queries: NDArray[np.in
         rates: (4,) coverage, or (N, 4); None draws by draw_rates.
         near: largest share of a query's look-alikes (see NEAR) that are put among its candidates; each case draws its own.
         open_set: share of the cases whose true object is not among the candidates.
+        sized: share of the candidates, and of the queries, whose sizes are known.
 
     Raises:
         ValueError: candidate sets that the pool is too small for.
@@ -164,7 +177,13 @@ def draw_cases(rng: np.random.Generator, pool: QueryPool, queries: NDArray[np.in
     mask = draw_coverage(rng, count * high, np.repeat(shares, high, axis=0)).reshape(count, high, SOURCE_COUNT)
     mask &= (np.arange(high) < sizes[:, None])[..., None]
     distances = apply_coverage(pool.distances[queries[:, None], chosen], mask)
-    return Cases(distances.astype(np.float32), truth.astype(np.intp), truth_objects, sizes)
+    evidence = np.full((count, high, len(SIZE_FEATURES)), np.nan, np.float32)
+    if pool.sizes is not None:
+        evidence = pool.sizes[queries[:, None], chosen]
+        evidence[np.arange(high) >= sizes[:, None]] = np.nan
+        if sized < 1:
+            evidence[(rng.random((count, high)) >= sized) | (rng.random((count, 1)) >= sized)] = np.nan
+    return Cases(distances.astype(np.float32), truth.astype(np.intp), truth_objects, sizes, evidence)
 
 
 def _nearness(pool: QueryPool) -> NDArray[np.intp]:

@@ -63,18 +63,20 @@ class FusionCaseConfig:
         per_query: cases a query, each with its own candidates and coverage.
         near: largest share of a query's look-alikes that are among its candidates.
         open_set: share of the cases whose true object is not among the candidates.
+        sized: share of the candidates, and of the queries, whose sizes are known, where the dataset knows them.
     """
 
     candidates: tuple[int, int] = (10, 30)
     per_query: int = 16
     near: float = 0.5
     open_set: float = 0.15
+    sized: float = 0.9
 
     def __post_init__(self) -> None:
         if not 2 <= self.candidates[0] <= self.candidates[1] or self.per_query < 1:
             raise ValueError(f"candidates must be two sizes of 2 or more, and per_query 1 or more, got {self}")
-        if not (0 <= self.near <= 1 and 0 <= self.open_set < 1):
-            raise ValueError(f"near and open_set must be shares of 1, got {self.near} and {self.open_set}")
+        if not (0 <= self.near <= 1 and 0 <= self.open_set < 1 and 0 <= self.sized <= 1):
+            raise ValueError(f"near, open_set and sized must be shares of 1, got {self.near}, {self.open_set} and {self.sized}")
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ class TreeConfig:
         subsample: share of the rows that a tree sees.
     """
 
-    objective: str = ROWS
-    count: int = 300
+    objective: str = CANDIDATES
+    count: int = 400
     depth: int = 5
     rate: float = 0.1
     early_stopping: int = 30

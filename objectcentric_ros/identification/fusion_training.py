@@ -27,7 +27,7 @@ import importlib.metadata
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,13 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from objectcentric_ros.identification.embedded_set import EmbeddedSet
-from objectcentric_ros.identification.fusion import FEATURES, FusionModel, posterior, write_model
+from objectcentric_ros.identification.fusion import FEATURES, SIZED, FusionModel, posterior, write_model
 from objectcentric_ros.identification.fusion_cases import Cases, QueryPool, draw_cases, likeliest, query_pool
 from objectcentric_ros.identification.fusion_recipe import BEST, FusionRecipe
 from objectcentric_ros.identification.fusion_trees import fit_trees, training_rows
 from objectcentric_ros.identification.precision_curve import auroc, precision_curve
 from objectcentric_ros.identification.reject import Promise, promise_precision
+from objectcentric_ros.identification.size_evidence import SizeTable
 from objectcentric_ros.recipe import as_mapping
 
 FEWEST_OBJECTS = 40          # below, a fold has not enough others to draw candidates from
@@ -67,7 +68,8 @@ class Judged:
     log_odds: NDArray[np.float64]
 
 
-def train_fusion(embedded: EmbeddedSet, recipe: FusionRecipe, output: Path, report: Report = lambda text: None) -> dict[str, Any]:
+def train_fusion(embedded: EmbeddedSet, recipe: FusionRecipe, output: Path, report: Report = lambda text: None,
+                 sizes: SizeTable | None = None) -> dict[str, Any]:
     """Train a model and write it with its card.
 
     Args:
@@ -75,6 +77,7 @@ def train_fusion(embedded: EmbeddedSet, recipe: FusionRecipe, output: Path, repo
         recipe: the training.
         output: .ubj file; the card is beside it.
         report: gets a sentence a step.
+        sizes: of the dataset; without them, features that need them aren't tried.
 
     Returns:
         The card.
@@ -86,7 +89,7 @@ def train_fusion(embedded: EmbeddedSet, recipe: FusionRecipe, output: Path, repo
     start = time.monotonic()
     part = embedded.select(split=recipe.data.split)
     check_turns(part, recipe.data.quarter_turns)
-    pool = query_pool(part)
+    pool = query_pool(part, sizes)
     objects = np.unique(pool.truth)
     if len(objects) < FEWEST_OBJECTS:
         raise TooFewObjects(f"the split {recipe.data.split!r} has {len(objects)} objects with queries; training and calibrating "
@@ -94,6 +97,11 @@ def train_fusion(embedded: EmbeddedSet, recipe: FusionRecipe, output: Path, repo
     report(f"{len(pool.truth)} queries of {len(objects)} objects")
     parts = fold_parts(len(pool.objects), recipe)
     names = list(FEATURES) if recipe.features == BEST else [recipe.features]
+    if pool.sizes is None and SIZED in names:
+        if recipe.features == SIZED:
+            raise ValueError(f"features {SIZED!r} need sizes: the dataset has no `long` and `short` in crops.csv, or no sizes of "
+                             "objects in objects.csv")
+        names.remove(SIZED)
     judged: dict[str, Judged] = {}
     rounds: dict[str, int] = {}
     fitted: dict[str, tuple[float, float]] = {}
@@ -111,9 +119,9 @@ def train_fusion(embedded: EmbeddedSet, recipe: FusionRecipe, output: Path, repo
         report(promise.reason)
     rows = training_rows(training_cases(pool, recipe, np.random.default_rng([recipe.seed, 3])), chosen)
     booster = fit_trees(rows, recipe.trees, recipe.seed, rounds[chosen])
-    sizes = {"trees": rounds[chosen], "rows": len(rows.labels), "queries": len(pool.truth), "objects": len(objects),
+    counts = {"trees": rounds[chosen], "rows": len(rows.labels), "queries": len(pool.truth), "objects": len(objects),
              "seconds": round(time.monotonic() - start)}
-    return write_model(output, booster, make_card(part.key, recipe, chosen, fitted[chosen], promises, figures, sizes))
+    return write_model(output, booster, make_card(part.key, recipe, chosen, fitted[chosen], promises, figures, counts))
 
 
 def check_turns(embedded: EmbeddedSet, quarter_turns: int) -> None:
@@ -151,17 +159,17 @@ def cross_fit(pool: QueryPool, parts: Sequence[NDArray[np.intp]], features: str,
             queries = np.repeat(np.arange(len(part.truth)), recipe.promises.per_query)
             drawn = draw_cases(rng, part, queries, recipe.cases.candidates, np.asarray(shares) / 100,
                                open_set=recipe.promises.open_set)
-            cases.append(_widened(Cases(drawn.distances, drawn.truth, held[drawn.objects], drawn.candidates),
-                                  recipe.cases.candidates[1]))
+            cases.append(_widened(replace(drawn, objects=held[drawn.objects]), recipe.cases.candidates[1]))
             scenarios.append(np.full(len(drawn), number, np.intp))
-            log_odds.append(trees.log_odds(cases[-1].distances))
+            log_odds.append(trees.log_odds(cases[-1].distances, cases[-1].sizes))
     return Judged(Cases.join(cases), np.concatenate(scenarios), np.concatenate(log_odds)), round(float(np.median(rounds)))
 
 
 def training_cases(pool: QueryPool, recipe: FusionRecipe, rng: np.random.Generator) -> Cases:
     """Cases to learn from, of every query of a pool, with coverage of every kind."""
     queries = np.repeat(np.arange(len(pool.truth)), recipe.cases.per_query)
-    return draw_cases(rng, pool, queries, recipe.cases.candidates, None, recipe.cases.near, recipe.cases.open_set)
+    return draw_cases(rng, pool, queries, recipe.cases.candidates, None, recipe.cases.near, recipe.cases.open_set,
+                      recipe.cases.sized)
 
 
 def fit_posterior(judged: Judged) -> tuple[float, float]:
@@ -263,7 +271,8 @@ def _widened(cases: Cases, width: int) -> Cases:
     """Cases with room for `width` candidates: folds of small data have less."""
     lacking = width - cases.distances.shape[1]
     distances = np.pad(cases.distances, ((0, 0), (0, lacking), (0, 0)), constant_values=np.nan)
-    return Cases(distances, cases.truth, cases.objects, cases.candidates)
+    return replace(cases, distances=distances,
+                   sizes=np.pad(cases.sizes, ((0, 0), (0, lacking), (0, 0)), constant_values=np.nan))
 
 
 def _sentence(figures: Mapping[str, Any]) -> str:

@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectcentric_ros.identification.fusion import fusion_features
+from objectcentric_ros.identification.fusion import FEATURES, fusion_features
 from objectcentric_ros.identification.fusion_cases import Cases
 from objectcentric_ros.identification.fusion_recipe import CANDIDATES, TreeConfig
+from objectcentric_ros.identification.size_evidence import SIZE_FEATURES
 
 _LEAST_HESSIAN = 1e-6
 
@@ -36,11 +37,13 @@ class TrainingRows:
 
     Args:
         features: (R, F) float32.
+        names: of the F columns.
         labels: (R,) float32, 1 for the true ones.
         cases: (R,) number of the case that each belongs to.
     """
 
     features: NDArray[np.float32]
+    names: tuple[str, ...]
     labels: NDArray[np.float32]
     cases: NDArray[np.intp]
 
@@ -50,7 +53,8 @@ def training_rows(cases: Cases, features: str) -> TrainingRows:
     covered = cases.covered
     labels = np.arange(covered.shape[1])[None, :] == cases.truth[:, None]
     numbers = np.broadcast_to(np.arange(len(cases))[:, None], covered.shape)
-    return TrainingRows(fusion_features(cases.distances, features)[covered], labels[covered].astype(np.float32), numbers[covered])
+    return TrainingRows(fusion_features(cases.distances, features, cases.sizes)[covered], FEATURES[features],
+                        labels[covered].astype(np.float32), numbers[covered])
 
 
 def candidate_loss(log_odds: NDArray[np.floating], rows: TrainingRows) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
@@ -84,7 +88,7 @@ def fit_trees(rows: TrainingRows, config: TreeConfig, seed: int, trees: int, sto
     parameters: dict[str, Any] = {
         "tree_method": "hist", "max_depth": config.depth, "eta": config.rate, "min_child_weight": config.min_child_weight,
         "subsample": config.subsample, "seed": seed, "nthread": 1,
-        "monotone_constraints": "(" + ",".join(["-1"] * rows.features.shape[1]) + ")"}
+        "monotone_constraints": "(" + ",".join("0" if name in SIZE_FEATURES else "-1" for name in rows.names) + ")"}
     options: dict[str, Any] = {}
     if config.objective == CANDIDATES:
         parameters |= {"base_score": 0.0, "disable_default_eval_metric": True}
@@ -96,8 +100,9 @@ def fit_trees(rows: TrainingRows, config: TreeConfig, seed: int, trees: int, sto
         return xgboost.train(parameters, data, trees, **options)
     if config.objective == CANDIDATES:
         options["custom_metric"] = lambda predicted, _: ("likelihood", candidate_loss(predicted, stop)[0])
-    booster = xgboost.train(parameters, data, trees, evals=[(xgboost.DMatrix(stop.features, label=stop.labels, nthread=1), "stop")],
-                            early_stopping_rounds=config.early_stopping, verbose_eval=False, **options)
+    watched = xgboost.DMatrix(stop.features, label=stop.labels, nthread=1)
+    booster = xgboost.train(parameters, data, trees, evals=[(watched, "stop")], early_stopping_rounds=config.early_stopping,
+                            verbose_eval=False, **options)
     return booster[:booster.best_iteration + 1]
 
 

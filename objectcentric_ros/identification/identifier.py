@@ -38,6 +38,7 @@ from objectcentric_ros.gallery.records import SOURCES, ObjectSummary
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.identification.encoder import Encoder
 from objectcentric_ros.identification.fusion import FusionModel
+from objectcentric_ros.identification.size_evidence import size_evidence
 
 if TYPE_CHECKING:
     from objectcentric_ros.identification.deployed_text import TextEncoder
@@ -163,20 +164,25 @@ class Identifier:
         self.threshold = (fusion.threshold(self.config.precision) or 0.0) if fusion and self.config.precision else 0.0
         self._embedding = threading.Lock()
 
-    def identify(self, crops: Sequence[NDArray[np.uint8]], candidates: Sequence[str]) -> IdentificationBatch:
+    def identify(self, crops: Sequence[NDArray[np.uint8]], candidates: Sequence[str],
+                 sides: Sequence[tuple[float, float]] | None = None) -> IdentificationBatch:
         """Identify images among candidates.
 
         Args:
             crops: (H, W, 3) uint8 RGB images of one object each, cut by identification.crop.
             candidates: object ids, what is known to be there; repeated ids count once.
+            sides: long and short side of each crop's object as size_evidence.measured_sides has them [m], NaN where unknown;
+                None: nothing was measured. Counts where the fusion model knows sizes and the gallery that of the candidate.
 
         Raises:
-            ValueError: no candidates, or a crop is not an image.
+            ValueError: no candidates, a crop is not an image, or there are more or fewer sides than crops.
             UnknownObject: candidates that the gallery does not have; names them.
         """
         candidates = tuple(dict.fromkeys(candidates))
         if not candidates:
             raise ValueError("the list of candidates is empty: give the ids of the objects that may be there")
+        if sides is not None and len(sides) != len(crops):
+            raise ValueError(f"{len(crops)} crops, but the sides of {len(sides)}")
         start = time.perf_counter()
         known = self.gallery.summaries(candidates)
         if unknown := [candidate for candidate in candidates if candidate not in known]:
@@ -197,8 +203,9 @@ class Identifier:
         if self.fusion is None:
             results = tuple(rank(row, candidates, known, self.config) for row in distances)
         else:
+            sizes = None if sides is None else _sizes(sides, [known[candidate] for candidate in candidates])
             results = tuple(rank_fused(row, p, float(p_none), candidates, known, self.threshold, self.config.precision)
-                            for row, p, p_none in zip(distances, *self.fusion.batch(distances), strict=True))
+                            for row, p, p_none in zip(distances, *self.fusion.batch(distances, sizes), strict=True))
         query_ms += _ms_since(start)
         return IdentificationBatch(results, encode_ms, query_ms)
 
@@ -273,6 +280,12 @@ class Identifier:
             raise InvalidEmbedding(f"the candidates have {count} references, but none was embedded by {self.embedding_key}, and "
                                    f"their images are not in this gallery; it was built with {', '.join(others[:4])}: use that "
                                    "encoder, or import the references anew")
+
+
+def _sizes(sides: Sequence[tuple[float, float]], candidates: Sequence[ObjectSummary]) -> NDArray[np.float32]:
+    """(N, C, 2) size evidence of N crops and C candidates."""
+    extents = np.array([candidate.record.size or (math.nan,) * 3 for candidate in candidates], np.float64)
+    return size_evidence(np.asarray(sides, np.float64)[:, None], extents[None])
 
 
 def probabilities(distances: NDArray[np.floating], config: IdentifierConfig) -> tuple[NDArray[np.float64], float]:

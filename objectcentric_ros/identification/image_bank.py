@@ -67,7 +67,7 @@ class ImageBank(nn.Module):
         with torch.inference_mode():
             for start in range(0, len(cache.rows), _BATCH):
                 images = [fit_square(image, encoder.config.side) for image in cache.images[start:start + _BATCH]]
-                batch = as_input(torch.stack([torch.from_numpy(image) for image in images]).to(self.vectors.device))
+                batch = as_input(torch.stack([torch.from_numpy(image.copy()) for image in images]).to(self.vectors.device))
                 self.vectors[start:start + len(images)] = F.normalize(encoder(batch), dim=1)
                 if progress is not None:
                     progress(start + len(images), len(cache.rows))

@@ -53,7 +53,8 @@ IMAGES = ("query", *IMAGE_SOURCES)
 
 
 def train(recipe: ImageRecipe, manifest: Manifest, output: Path, work: Path, *, trainer: dict[str, Any] | None = None,
-          progress: bool = True, caching: Progress | None = None, filling: Progress | None = None, card: dict[str, Any] | None = None) -> dict[str, Any]:
+          progress: bool = True, caching: Progress | None = None, filling: Progress | None = None,
+          card: dict[str, Any] | None = None) -> dict[str, Any]:
     """Train, and write the teacher's encoder with its card; goes on where a killed training of the same folder stopped.
 
     Only objects of the split `train` are trained on; those of `fusion` are looked at now and then; `test` isn't touched.

@@ -45,7 +45,7 @@ def join_datasets(folders: Sequence[Path], output: Path, progress: Callable[[int
         Objects by split.
 
     Raises:
-        ManifestError: a dataset is broken, two share an object or a picture's path, or a family of objects would be in two splits.
+        ManifestError: a dataset is broken, two share an object or a picture's path, or a family would be in two splits.
         OSError: the output can't be written.
     """
     if len(folders) < 2:
@@ -85,8 +85,8 @@ def _check_apart(manifests: Sequence[Manifest]) -> None:
         for name in {row.object_id for row in manifest.rows}:
             other = owners.setdefault(name, manifest.root)
             if other != manifest.root:
-                raise ManifestError(f"{other} and {manifest.root} both have the object {name!r}: make the second one --apart-from "
-                                    "the first")
+                raise ManifestError(f"{other} and {manifest.root} both have the object {name!r}: make the second one "
+                                    "--apart-from the first")
         for path in {row.path for row in manifest.rows if row.path}:
             other = paths.setdefault(path, manifest.root)
             if other != manifest.root:
@@ -95,8 +95,8 @@ def _check_apart(manifests: Sequence[Manifest]) -> None:
             family, split = row.get("family", ""), row.get("split", "")
             known, other = splits.setdefault(family, (split, manifest.root))
             if family and known != split:
-                raise ManifestError(f"{row.get('object_id')} of {manifest.root} is akin to objects of the split {known} in {other}, "
-                                    f"but is in {split}")
+                raise ManifestError(f"{row.get('object_id')} of {manifest.root} is akin to objects of the split {known} in "
+                                    f"{other}, but is in {split}")
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

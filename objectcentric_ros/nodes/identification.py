@@ -33,6 +33,7 @@ from objectcentric_ros.identification.assignment import one_to_one
 from objectcentric_ros.identification.crop import crop_segment
 from objectcentric_ros.identification.identifier import IdentificationBatch, IdentificationResult, IdentifierConfig
 from objectcentric_ros.identification.models import IdentifierModels, open_identifier
+from objectcentric_ros.identification.size_evidence import measured_sides
 from objectcentric_ros.nodes import require
 from objectcentric_ros.segmentation.overlay import draw_overlay
 
@@ -180,7 +181,8 @@ class IdentificationNode(StackNode):
         color, labels = color_from_image(scene.messages.color), scene.labels()
         batch = IdentificationBatch(results=(), encode_ms=0.0, query_ms=0.0)
         if ids:
-            batch = self._identify([crop_segment(color, labels, segment_id) for segment_id in ids], candidates)
+            batch = self._identify([crop_segment(color, labels, segment_id) for segment_id in ids], candidates,
+                                   _sides(scene, labels, ids))
         # Knowing the whole tray, two segments can't both be the one item.
         results = one_to_one(batch.results) if set(ids) == set(known) else batch.results
         messages = self._messages(results, ids)
@@ -190,9 +192,10 @@ class IdentificationNode(StackNode):
             self._arrived.notify_all()
         return batch, messages
 
-    def _identify(self, crops: Sequence[NDArray[np.uint8]], candidates: Sequence[str]) -> IdentificationBatch:
+    def _identify(self, crops: Sequence[NDArray[np.uint8]], candidates: Sequence[str],
+                  sides: Sequence[tuple[float, float]] | None = None) -> IdentificationBatch:
         with self._working:
-            batch = self._identifier.identify(crops, candidates)
+            batch = self._identifier.identify(crops, candidates, sides)
         self._encode_ms, self._query_ms = batch.encode_ms, batch.query_ms
         return batch
 
@@ -274,6 +277,13 @@ class IdentificationNode(StackNode):
                     queries=self._answers.given, refused=self._answers.refused, embedded_ahead=self._embedded,
                     last_encode_ms=f"{self._encode_ms:.0f}", last_query_ms=f"{self._query_ms:.1f}",
                     images_received=self._camera.frames_received)
+
+
+def _sides(scene: Scene, labels: NDArray[np.uint16], ids: Sequence[int]) -> list[tuple[float, float]]:
+    """Long and short side of segments [m]; the distance is that of their centroids."""
+    focal_length = float(scene.messages.info.k[0])
+    distances = {int(segment.id): float(segment.centroid.z) for segment in scene.segments.segments}
+    return [measured_sides(labels == segment_id, distances[segment_id], focal_length) for segment_id in ids]
 
 
 def _query(image: Image) -> NDArray[np.uint8]:

@@ -36,6 +36,7 @@ from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.identification.assignment import one_to_one
 from objectcentric_ros.identification.crop import crop_segment
 from objectcentric_ros.identification.identifier import Identifier
+from objectcentric_ros.identification.size_evidence import measured_sides, median_distance
 from objectcentric_ros.motion.execution import GraspExecutor
 from objectcentric_ros.picking.clearing import free_spot, places
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
@@ -143,7 +144,9 @@ class LocalPorts:
         frame, segmentation = self._frames[view.stamp_ns]
         started = time.perf_counter()
         crops = [crop_segment(frame.color, segmentation.labels, segment.id) for segment in segmentation.segments]
-        results = one_to_one(self._lib.identifier.identify(crops, list(candidates)).results)
+        masks = [segmentation.labels == segment.id for segment in segmentation.segments]
+        sides = [measured_sides(mask, median_distance(mask, frame.depth), frame.camera.fx) for mask in masks]
+        results = one_to_one(self._lib.identifier.identify(crops, list(candidates), sides).results)
         self.perception_seconds[-1] += time.perf_counter() - started
         namings = tuple(
             Naming(segment.id, {c.object_id: c.probability for c in result.ranking}, result.none_of_these, result.reason)

@@ -207,7 +207,8 @@ class BlockMaker:
                         path = f"{role}/{thing.object_id}/{name}-{number}.jpg"
                         self._write(path, crop.color, 95)
                         pictures.append(_picture(thing, role, path, tray=name, visible=round(crop.visible, 3),
-                                                 iou=round(crop.iou, 3), mask="true" if truth else "segmenter"))
+                                                 iou=round(crop.iou, 3), mask="true" if truth else "segmenter",
+                                                 long=round(crop.sides[0], 4), short=round(crop.sides[1], 4)))
         return {"kind": role, "pictures": pictures}
 
     def _bins(self, name: str, batch: Sequence[Pictured]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectcentric_ros.identification.crop import crop_segment
+from objectcentric_ros.identification.size_evidence import measured_sides, median_distance
 from objectcentric_ros.simulation.identification_scenes import TrayImage
 
 
@@ -50,12 +51,14 @@ class TrayCrop:
         color: (S, S, 3) uint8 RGB square on grey, as `crop_segment` makes it.
         visible: share of the object's outline that is in view.
         iou: overlap of the mask that was cut out with the true one.
+        sides: long and short side of the mask that was cut out, as the camera's depth has them [m].
     """
 
     index: int
     color: NDArray[np.uint8]
     visible: float
     iou: float
+    sides: tuple[float, float]
 
 
 def cut_crops(image: TrayImage, labels: NDArray[np.integer], config: MatchConfig | None = None) -> list[TrayCrop]:
@@ -82,5 +85,7 @@ def cut_crops(image: TrayImage, labels: NDArray[np.integer], config: MatchConfig
         iou = both / (truth[index + 1] + found[1:] - both)
         best = int(np.argmax(iou))
         if iou[best] >= config.iou:
-            crops.append(TrayCrop(index, crop_segment(image.frame.color, labels, best + 1), float(visible), float(iou[best])))
+            frame, mask = image.frame, labels == best + 1
+            sides = measured_sides(mask, median_distance(mask, frame.depth), frame.camera.fx)
+            crops.append(TrayCrop(index, crop_segment(frame.color, labels, best + 1), float(visible), float(iou[best]), sides))
     return crops

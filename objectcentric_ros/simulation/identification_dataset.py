@@ -213,10 +213,10 @@ class _Reporter:
             table.append([name, thing.title, thing.kind, thing.family, *(f"{extent:.4f}" for extent in thing.size),
                           f"{thing.mass:.3f}", thing.split, str(int(thing.unpacked))])
         _write_table(self._folder / "objects.csv", table)
-        crops = [["path", "tray", "visible", "iou", "mask"]]
+        crops = [["path", "tray", "visible", "iou", "mask", "long", "short"]]
         for block in self._blocks:
             record = read_record(self._folder, block.name)
-            crops += [[str(picture[name]) for name in crops[0]] for picture in (record or {"pictures": []})["pictures"]
+            crops += [[str(picture.get(name, "")) for name in crops[0]] for picture in (record or {"pictures": []})["pictures"]
                       if "visible" in picture]
         _write_table(self._folder / "crops.csv", crops)
 
@@ -349,7 +349,8 @@ def _write_table(path: Path, rows: Sequence[Sequence[str]]) -> None:
 _README = """# Identification benchmark, made by `objectcentric dataset identification`
 
 `manifest.csv` names every picture and title; `objects.csv` describes the objects; `crops.csv` says of each query and tray
-crop how much of the object was in view and how well its mask fits; `ATTRIBUTION.md` names the makers of the models.
+crop how much of the object was in view, how well its mask fits, and its sides as measured with depth [m]; `ATTRIBUTION.md` names
+the makers of the models.
 
 * query, tray: crops of the wrist camera's image of a tray of 10 to 14 objects that fell into it (MuJoCo, convex hulls), cut out
   by the package's own segmenter with all its mistakes, `mask` in crops.csv; objects that it never finds are cut out by their true

@@ -71,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     from objectcentric_ros.identification.evaluation_recipe import EvaluationRecipe
     from objectcentric_ros.identification.evaluation_report import FIGURES, PAGE, TABLES, write_figures, write_report
     from objectcentric_ros.identification.manifest import ManifestError
+    from objectcentric_ros.identification.size_evidence import read_size_table
     from objectcentric_ros.recipe import load_recipe
     from objectcentric_ros.verbs.train_descriptors import recipe_file
 
@@ -90,7 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
         for one in absent + lacking:
             report(one.sentence)
         objects = read_objects(manifest.root)
-        evaluation = evaluate(recipe, manifest, rows, fusions, objects, report)
+        sizes = read_size_table(manifest.root)
+        evaluation = evaluate(recipe, manifest, rows, fusions, objects, report, sizes)
         evaluation.figures["counts"]["objects_in_other_splits"] = shared
         output = arguments.out or Path("out") / "evaluation" / recipe.name
         write_report(output, evaluation, recipe, absent + lacking, objects, manifest.root)

@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     from objectcentric_ros.identification.embedded_set import EmbeddedSet
     from objectcentric_ros.identification.fusion_training import train_fusion
+    from objectcentric_ros.identification.size_evidence import read_size_table
     from objectcentric_ros.recipe import load_recipe
 
     try:
@@ -68,7 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
         if output.suffix != ".ubj":
             raise ValueError(f"--out must be an .ubj file, got {output}")
         embedded = EmbeddedSet.load(arguments.embeddings) if arguments.embeddings else _embed(recipe, arguments.data)
-        card = train_fusion(embedded, recipe, output, lambda text: print(text, file=sys.stderr, flush=True))
+        # An embedded set alone has no sizes; beside it, the dataset that it was made of may be named.
+        known = arguments.data is not None or arguments.embeddings is None
+        sizes = read_size_table(arguments.data or Path(recipe.data.manifest)) if known else None
+        card = train_fusion(embedded, recipe, output, lambda text: print(text, file=sys.stderr, flush=True), sizes)
     except (ValueError, OSError) as error:
         print(f"objectcentric train fusion: {error}", file=sys.stderr)
         return 2

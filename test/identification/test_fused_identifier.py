@@ -105,6 +105,32 @@ def test_probabilities_are_the_models(identifier: Identifier) -> None:
     assert result.threshold == 0.3
 
 
+class SizeDecides(NearIsLikely):
+    """Log-odds fall with what the sizes are apart; where nothing is known of them, as if they were a bit apart."""
+
+    def inplace_predict(self, rows: np.ndarray, **_: object) -> np.ndarray:
+        assert rows.shape[1] == 6
+        return 5 - 20 * np.abs(np.where(np.isnan(rows[:, 4]), 0.3, rows[:, 4]))
+
+
+def test_the_measured_size_counts_where_the_gallery_knows_one(gallery: Gallery, encoder) -> None:
+    for object_id, size in (("mug", (0.08, 0.1, 0.08)), ("bucket", (0.3, 0.3, 0.3)), ("cup", None)):
+        gallery.add_object(ObjectRecord(object_id, object_id, size=size))
+        gallery.add_reference(object_id, "tray", encode_png(patch(COLOURS["red"])))
+    model = FusionModel(SizeDecides(), {**fusion().card, "features": "distances+size"})
+    identifier = Identifier(encoder, gallery, IdentifierConfig(precision=0.0), None, model)
+    names = ["mug", "bucket", "cup"]
+    small, large, unknown = identifier.identify([patch(COLOURS["red"])] * 3, names,
+                                                [(0.1, 0.08), (0.28, 0.28), (NAN, NAN)]).results
+    assert [candidate.object_id for candidate in small.ranking] == ["mug", "cup", "bucket"]
+    assert [candidate.object_id for candidate in large.ranking] == ["bucket", "cup", "mug"]
+    assert len({candidate.probability for candidate in unknown.ranking}) == 1
+    [without] = identifier.identify([patch(COLOURS["red"])], names).results
+    assert [candidate.probability for candidate in without.ranking] == [candidate.probability for candidate in unknown.ranking]
+    with pytest.raises(ValueError, match="1 crops, but the sides of 2"):
+        identifier.identify([patch(COLOURS["red"])], names, [(0.1, 0.1)] * 2)
+
+
 def test_the_reason_names_the_sources(identifier: Identifier) -> None:
     [result] = identifier.identify([patch(COLOURS["red"])], list(COLOURS)).results
     assert result.reason.startswith("Red mug (tray 0.00, text 0.01) has 99.7%") and "the next candidate Mug (" in result.reason

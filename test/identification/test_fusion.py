@@ -113,7 +113,7 @@ def test_a_lower_distance_never_lowers_the_probability(model: FusionModel) -> No
         nearer[row, column] *= rng.random()
         before, after = model.probabilities(distances)[0], model.probabilities(nearer)[0]
         assert after[row] >= before[row] - 1e-12
-        assert model.candidate_probabilities(nearer)[row] >= model.candidate_probabilities(distances)[row] - 1e-9
+        assert model.log_odds(nearer)[row] >= model.log_odds(distances)[row] - 1e-6
 
 
 def test_the_nearest_candidate_is_the_likeliest(model: FusionModel) -> None:

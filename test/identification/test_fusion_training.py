@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from objectcentric_ros.identification.embedded_set import EmbeddedSet
-from objectcentric_ros.identification.fusion import FusionModel
+from objectcentric_ros.identification.fusion import FEATURES, FusionError, FusionModel
 from objectcentric_ros.identification.fusion_cases import draw_cases, query_pool
 from objectcentric_ros.identification.fusion_recipe import (
     FusionCaseConfig,
@@ -40,6 +40,7 @@ from objectcentric_ros.identification.fusion_training import (
     training_cases,
 )
 from objectcentric_ros.identification.fusion_trees import TrainingRows, candidate_loss, fit_trees, training_rows
+from objectcentric_ros.identification.size_evidence import SizeTable
 
 pytest.importorskip("xgboost")
 pytest.importorskip("mapie")
@@ -144,7 +145,7 @@ def test_rows_are_the_candidates_that_have_a_reference() -> None:
 
 def test_the_likelihood_of_a_case_by_hand() -> None:
     """One case of two candidates with odds 3 and 1, the first one true; one of a single candidate with odds 1 and none true."""
-    rows = TrainingRows(np.zeros((3, 4), np.float32), np.array([1, 0, 0], np.float32), np.array([0, 0, 1]))
+    rows = TrainingRows(np.zeros((3, 4), np.float32), FEATURES["distances"], np.array([1, 0, 0], np.float32), np.array([0, 0, 1]))
     loss, gradient, hessian = candidate_loss(np.log([3.0, 1.0, 1.0]), rows)
     assert loss == pytest.approx((-np.log(3 / 5) - np.log(1 / 2)) / 2)
     assert gradient.tolist() == pytest.approx([3 / 5 - 1, 1 / 5, 1 / 2])
@@ -156,7 +157,7 @@ def test_the_gradient_of_the_likelihood_is_its_slope_even_far_out() -> None:
     numbers = np.sort(rng.integers(0, 6, 40))
     labels = np.zeros(40, np.float32)
     labels[[int(np.flatnonzero(numbers == case)[0]) for case in (0, 2, 3)]] = 1
-    rows, z = TrainingRows(np.zeros((40, 4), np.float32), labels, numbers), rng.normal(0, 3, 40)
+    rows, z = TrainingRows(np.zeros((40, 4), np.float32), FEATURES["distances"], labels, numbers), rng.normal(0, 3, 40)
     _, gradient, _ = candidate_loss(z, rows)
     for index in range(0, 40, 7):
         step = np.zeros(40)
@@ -204,3 +205,37 @@ def test_embeddings_in_other_orientations_are_refused(tmp_path: Path) -> None:
 def test_recipes_without_meaning_are_refused(make) -> None:
     with pytest.raises(ValueError):
         make()
+
+
+def test_sizes_tell_apart_what_pictures_do_not(tmp_path: Path) -> None:
+    """Pairs of objects look the same and differ in size alone: half of the answers without sizes, all with them."""
+    rng = np.random.default_rng(0)
+    rows = []
+    centres = np.repeat(rng.normal(size=(30, 24)), 2, axis=0)
+    for number, centre in enumerate(centres):
+        for source, count in enumerate(COUNTS):
+            for picture in range(count):
+                vector = centre + rng.normal(size=24) * (0.05 if source else 0.3)
+                rows.append((f"o{number}", source, vector / np.linalg.norm(vector), f"{number}-{source}-{picture}"))
+    ids, sources, vectors, paths = zip(*rows, strict=True)
+    embedded = EmbeddedSet(np.array(ids), np.array(sources, np.int8), np.array(vectors, np.float32),
+                           np.array(["fusion"] * len(rows)), np.array(paths), "made-up")
+    extents = {f"o{number}": (0.1, 0.05, 0.05) if number % 2 else (0.2, 0.1, 0.1) for number in range(60)}
+    measured = {path: (0.98 * extents[name][0], 0.98 * extents[name][1]) for name, source, _, path in rows if source == 0}
+    # Look-alikes are among each other's candidates where candidates are nearly all objects.
+    recipe = replace(RECIPE, features="best", cases=replace(RECIPE.cases, candidates=(18, 19), sized=1.0),
+                     promises=PromiseConfig(targets=(0.6,), draws=3, scenarios=((100, 100, 100, 100),)))
+    card = train_fusion(embedded, recipe, tmp_path / "model.ubj", sizes=SizeTable(measured, extents))
+    with_sizes, without = (card["validation"][name]["100-100-100-100"]["precision_at_100"]
+                           for name in ("distances+size", "distances"))
+    assert card["features"] == "distances+size" and with_sizes > 0.97 > 0.9 > without
+    model = FusionModel.load(tmp_path / "model.ubj")
+    near = np.full((2, 4), 0.05, np.float32)
+    p, _ = model.probabilities(near, np.array([[0.0, 0.0], [0.7, 0.7]], np.float32))
+    assert p[0] > 5 * p[1]
+    p, _ = model.probabilities(near)                                       # nothing was measured: no error, and a tie
+    assert p[0] == pytest.approx(p[1])
+    with pytest.raises(FusionError, match="need sizes of shape"):
+        model.probabilities(near, np.zeros((3, 2), np.float32))
+    with pytest.raises(ValueError, match="need sizes: the dataset has no"):
+        train_fusion(embedded, replace(recipe, features="distances+size"), tmp_path / "other.ubj")

@@ -49,7 +49,8 @@ def test_the_loss_is_the_mean_over_sources_and_directions() -> None:
     fresh = made.vectors.clone()
     fresh[places] = references
     numbers = torch.tensor(OBJECTS)
-    tray, catalog, asked = ([index for index, name in enumerate(SOURCES) if name == source] for source in ("tray", "catalog", "query"))
+    tray, catalog, asked = ([index for index, name in enumerate(SOURCES) if name == source]
+                            for source in ("tray", "catalog", "query"))
     forward = (gallery_nce(queries, objects, fresh[tray], numbers[tray], 0.1)
                + gallery_nce(queries, objects, fresh[catalog], numbers[catalog], 0.1)) / 2
     back = gallery_nce(references, objects, made.vectors[asked], numbers[asked], 0.1)
@@ -73,7 +74,8 @@ def test_images_that_nothing_is_known_of_are_no_negatives() -> None:
 
 def test_a_filled_bank_has_the_embeddings_of_whole_images(pictures: Manifest) -> None:
     cache = cached_images(pictures.select("train"), 40)
-    encoder = ImageEncoder(ImageNetworkConfig(backbone="test_efficientnet", side=40, embedding=4, mean=(127.0,) * 3, std=(128.0,) * 3))
+    encoder = ImageEncoder(ImageNetworkConfig(backbone="test_efficientnet", side=40, embedding=4, mean=(127.0,) * 3,
+                                              std=(128.0,) * 3))
     made = ImageBank.of(cache, encoder.dimension)
     made.fill(encoder, cache)
     image = torch.from_numpy(cache.images[5].copy()).permute(2, 0, 1)[None].float()

@@ -24,9 +24,9 @@ import numpy as np
 import pytest
 import yaml
 
+from objectcentric_ros.cli import main
 from objectcentric_ros.identification.joined_dataset import join_datasets
 from objectcentric_ros.identification.manifest import ManifestError, ManifestRow, read_manifest, write_manifest
-from objectcentric_ros.cli import main
 
 
 def dataset(folder: Path, name: str, split: str = "train", family: str = "", tables: bool = True) -> Path:

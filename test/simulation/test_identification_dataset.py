@@ -169,7 +169,8 @@ def test_what_is_added_to_a_dataset_is_new_to_it_and_akin_to_nothing_in_another_
     recolour = next(thing for thing in objects if thing.kind == "recolour")
     one, another, third = [thing for thing in objects if thing.kind == "box"][:3]
     other = described(tmp_path / "other", (one.object_id, "A", "a", "train"), ("b", another.title, "b", "train"),
-                      ("c", "C", third.family, "test"), (recolour.object_id.removesuffix("-7") + "-0", "D", recolour.family, "train"))
+                      ("c", "C", third.family, "test"),
+                      (recolour.object_id.removesuffix("-7") + "-0", "D", recolour.family, "train"))
     kept = new_objects(objects, other)
     gone = {thing.object_id for thing in objects} - {thing.object_id for thing in kept}
     assert {one.object_id, another.object_id, third.object_id, recolour.object_id} <= gone
