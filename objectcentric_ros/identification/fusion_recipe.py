@@ -67,7 +67,7 @@ class FusionCaseConfig:
     """
 
     candidates: tuple[int, int] = (10, 30)
-    per_query: int = 16
+    per_query: int = 8
     near: float = 0.5
     open_set: float = 0.15
     sized: float = 0.9
@@ -93,9 +93,9 @@ class TreeConfig:
     """
 
     objective: str = CANDIDATES
-    count: int = 400
-    depth: int = 5
-    rate: float = 0.1
+    count: int = 300
+    depth: int = 4
+    rate: float = 0.2
     early_stopping: int = 30
     min_child_weight: float = 10.0
     subsample: float = 0.8

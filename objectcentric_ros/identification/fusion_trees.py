@@ -39,7 +39,7 @@ class TrainingRows:
         features: (R, F) float32.
         names: of the F columns.
         labels: (R,) float32, 1 for the true ones.
-        cases: (R,) number of the case that each belongs to.
+        cases: (R,) number of the case that each belongs to, growing.
     """
 
     features: NDArray[np.float32]
@@ -67,18 +67,20 @@ def candidate_loss(log_odds: NDArray[np.floating], rows: TrainingRows) -> tuple[
         rows: R candidates; a case whose true object has no row is a case of none.
 
     Returns:
-        The mean over the cases, and for each row the gradient p - y and the diagonal p (1 - p) of the Hessian of the sum.
+        The mean over the cases that have rows, and for each row the gradient p - y and the diagonal p (1 - p) of the Hessian of
+        the sum.
     """
     z = np.asarray(log_odds, np.float64)
-    count = int(rows.cases.max(initial=-1)) + 1
-    largest = np.zeros(count)
-    np.maximum.at(largest, rows.cases, z)
-    weights = np.exp(z - largest[rows.cases])
-    total = np.exp(-largest) + np.bincount(rows.cases, weights, count)
-    p = weights / total[rows.cases]
-    said = np.bincount(rows.cases, np.where(rows.labels > 0, z, 0.0), count)
-    loss = float(np.mean(np.log(total) + largest - said)) if count else 0.0
-    return loss, p - rows.labels, np.maximum(p * (1.0 - p), _LEAST_HESSIAN)
+    if not len(z):
+        return 0.0, z, z
+    starts = np.flatnonzero(np.diff(rows.cases, prepend=-1))           # rows of a case follow each other
+    counts = np.diff(starts, append=len(z))
+    largest = np.maximum(np.maximum.reduceat(z, starts), 0.0)
+    weights = np.exp(z - np.repeat(largest, counts))
+    total = np.exp(-largest) + np.add.reduceat(weights, starts)
+    p = weights / np.repeat(total, counts)
+    said = np.add.reduceat(np.where(rows.labels > 0, z, 0.0), starts)
+    return float(np.mean(np.log(total) + largest - said)), p - rows.labels, np.maximum(p * (1.0 - p), _LEAST_HESSIAN)
 
 
 def fit_trees(rows: TrainingRows, config: TreeConfig, seed: int, trees: int, stop: TrainingRows | None = None) -> Any:
