@@ -106,13 +106,16 @@ class SizeTable:
 
 
 def read_size_table(folder: Path) -> SizeTable:
-    """Sizes from the tables beside a manifest: `long` and `short` in crops.csv, `size_x` to `size_z` in objects.csv.
+    """Sizes from the tables in a dataset's folder, or beside its manifest file.
+
+    They are the columns `long` and `short` of crops.csv, and `size_x` to `size_z` of objects.csv [m].
 
     A dataset without these tables or columns, ARMBench for example, has none: nothing is known, which is no error.
 
     Raises:
         ValueError: a table can't be read, or holds something else than numbers.
     """
+    folder = folder.parent if folder.is_file() else folder
     measured = {row["path"]: (_number(row, "long"), _number(row, "short")) for row in _rows(folder / "crops.csv")
                 if "path" in row and "long" in row}
     objects = {row["object_id"]: (_number(row, "size_x"), _number(row, "size_y"), _number(row, "size_z"))

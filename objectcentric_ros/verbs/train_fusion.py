@@ -44,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", help="recipe file, or its name in config/identification")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
                         help="another value for a key of the recipe, such as trees.count=100; may be repeated")
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--data", type=Path, metavar="DIR", help="dataset, a folder with manifest.csv (default: the recipe's)")
-    source.add_argument("--embeddings", type=Path, metavar="FILE", help="embedded set (.npz), instead of encoding a dataset")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="dataset, a folder with manifest.csv (default: the recipe's)")
+    parser.add_argument("--embeddings", type=Path, metavar="FILE",
+                        help="embedded set (.npz), instead of encoding a dataset; sizes are those of --data, if it is given")
     parser.add_argument("--out", type=Path, metavar="FILE", help="model file (default: out/identification_models/NAME.ubj)")
 
 

@@ -23,13 +23,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import Point
 from numpy.typing import NDArray
+from objectcentric_interfaces.msg import Segment, Segments
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from objectcentric_ros.identification import deployed_text, models
 from objectcentric_ros.identification.fusion import write_model
+from objectcentric_ros.nodes.camera_input import CameraMessages, Scene
 from objectcentric_ros.nodes.conversions import image_from_color
-from objectcentric_ros.nodes.identification import IdentificationNode
+from objectcentric_ros.nodes.identification import IdentificationNode, _sides
 from objectcentric_ros.nodes.stack_node import ERROR
 
 from .colour_boxes import COLOURS, ColourEncoder, colour_gallery, identify
@@ -95,3 +99,15 @@ def test_a_fusion_model_of_another_encoder_fails_configure(gallery_dir: str, tmp
         bench.wait_for_status("identification", ERROR, "trained on distances of other-1", "train fusion")
     finally:
         bench.close()
+
+
+def test_segments_are_measured_in_metres_by_their_distance() -> None:
+    """120 x 60 px at 0.5 m and 600 px focal length are 10 x 5 cm; a segment without a distance has no size."""
+    labels = np.zeros((200, 300), np.uint16)
+    labels[20:80, 50:170] = 1
+    labels[100:150, 50:100] = 7
+    segments = [Segment(id=1, centroid=Point(z=0.5)), Segment(id=7, centroid=Point(z=float("nan")))]
+    info = CameraInfo(k=[600.0, 0.0, 150.0, 0.0, 600.0, 100.0, 0.0, 0.0, 1.0])
+    scene = Scene(CameraMessages(0, None, None, info, 0.0), Segments(segments=segments))
+    unknown, box = _sides(scene, labels, [7, 1])
+    assert box == pytest.approx((0.1, 0.05)) and np.isnan(unknown).all()
