@@ -82,7 +82,8 @@ class ImageDraws(Dataset[Draw]):
         cv2.setNumThreads(1)
 
     def __len__(self) -> int:
-        return self._recipe.training.steps * self._batch - self._first
+        # Of the whole training: Lightning counts the batches of before it was killed, and would end too early otherwise.
+        return self._recipe.training.steps * self._batch
 
     @property
     def names(self) -> tuple[str, ...]:
