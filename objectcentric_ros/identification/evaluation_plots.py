@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PANEL = (4.2, 3.6)    # [inch]
 DOTS = 110            # an inch
 COLOURS = {FUSED: "#1a7f4b", MIN_DISTANCE: "#b3372f"}
-OTHERS = ("#35618e", "#a0731c", "#6a4a9c", "#2a7f86", "#7a6a5a")
+OTHERS = ("#35618e", "#a0731c", "#6a4a9c", "#2a7f86", "#8c564b", "#c05a8e", "#7f8c1f", "#5b6470")
 
 LINES = ("-", "--", "-.", ":")      # curves that lie on each other are seen
 
