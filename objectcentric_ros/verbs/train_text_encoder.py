@@ -33,7 +33,8 @@ EXAMPLES = """examples:
 RECIPE is a file, or a name in config/identification that begins with text_. The regime text (recommended) leaves the image
 encoder alone: its vectors come from --images, or are computed once with --image-model and kept in the dataset's .cache. The
 regimes image_text and clip train an image encoder too and write it beside the text encoder, as NAME_image.safetensors. A
-training that was killed goes on where it was when it is called again; --fresh starts over."""
+training that was killed goes on where it was with --resume, and starts over without: what the folder holds may be of another
+recipe or image encoder."""
 
 IMAGE_MODEL = "models/identification_image.safetensors"
 
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="another value for a key of the recipe, such as training.steps=100; may be repeated")
     parser.add_argument("--output", type=Path, metavar="FILE", help="model file (default: out/identification/models/NAME)")
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="checkpoints and logs (default: beside the model)")
-    parser.add_argument("--fresh", action="store_true", help="start over, whatever a killed training left")
+    parser.add_argument("--resume", action="store_true", help="go on where a killed training of the same model stopped")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         material = _material(recipe, arguments)
         output = arguments.output or Path("out") / "identification" / "models" / f"{recipe.name}.safetensors"
         work = arguments.work or output.with_suffix("")
-        if arguments.fresh:
+        if not arguments.resume:
             for path in work.glob("*.ckpt"):
                 path.unlink()
         card = train_text(recipe, material, output, work, progress=sys.stderr.isatty())

@@ -269,3 +269,24 @@ def test_every_shipped_recipe_can_be_read() -> None:
     assert {"text_cpu", "text_scratch", "text_clip", "text_image_text", "text_quick", "text_paper"} <= recipes.keys()
     assert all(recipe.name == name for name, recipe in recipes.items())
     assert len(recipes["text_image_text"].terms) == 7 and recipes["text_clip"].terms == ("query_text",)
+
+
+def test_what_an_older_training_left_is_gone_on_with_only_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from objectcentric_ros.cli import main
+    from objectcentric_ros.identification import text_training
+    from objectcentric_ros.verbs import train_text_encoder
+
+    left = tmp_path / "title" / LAST
+    left.parent.mkdir()
+    left.write_bytes(b"of another recipe")
+    seen = []
+
+    def trained(*_: object, **__: object) -> dict[str, object]:
+        seen.append(left.exists())
+        return {"steps": 1, "seconds": 0, "validation": {"after": {}}}
+
+    monkeypatch.setattr(train_text_encoder, "_material", lambda *_: None)
+    monkeypatch.setattr(text_training, "train_text", trained)
+    command = ["train", "text-encoder", "text_cpu", "--output", str(tmp_path / "title.safetensors")]
+    assert main([*command, "--resume"]) == 0 and main(command) == 0
+    assert seen == [True, False]
