@@ -160,7 +160,7 @@ def draw_cases(rng: np.random.Generator, pool: QueryPool, queries: NDArray[np.in
         raise ValueError(f"candidate sets of {candidates[0]} to {candidates[1]} can't be drawn from {len(pool.objects)} objects")
     count = len(queries)
     truth_objects = pool.truth[queries]
-    sizes = rng.integers(low, high + 1, count)
+    how_many = rng.integers(low, high + 1, count)
     missing = rng.random(count) < open_set
     # Others in random order, look-alikes first where the draw says so: the first (size - 1) of them are the candidates.
     order = rng.random((count, len(pool.objects)))
@@ -170,20 +170,20 @@ def draw_cases(rng: np.random.Generator, pool: QueryPool, queries: NDArray[np.in
     order[np.arange(count), truth_objects] = np.inf
     chosen = np.argsort(order, axis=1)[:, :high]
     chosen[~missing, 0] = truth_objects[~missing]
-    place = np.where(np.arange(high) < sizes[:, None], rng.random((count, high)), np.inf).argsort(axis=1)
+    place = np.where(np.arange(high) < how_many[:, None], rng.random((count, high)), np.inf).argsort(axis=1)
     chosen = np.take_along_axis(chosen, place, axis=1)
     truth = np.where(missing, -1, (place == 0).argmax(axis=1))
     shares = draw_rates(rng, count) if rates is None else np.broadcast_to(np.asarray(rates, np.float64), (count, SOURCE_COUNT))
     mask = draw_coverage(rng, count * high, np.repeat(shares, high, axis=0)).reshape(count, high, SOURCE_COUNT)
-    mask &= (np.arange(high) < sizes[:, None])[..., None]
+    mask &= (np.arange(high) < how_many[:, None])[..., None]
     distances = apply_coverage(pool.distances[queries[:, None], chosen], mask)
     evidence = np.full((count, high, len(SIZE_FEATURES)), np.nan, np.float32)
     if pool.sizes is not None:
         evidence = pool.sizes[queries[:, None], chosen]
-        evidence[np.arange(high) >= sizes[:, None]] = np.nan
+        evidence[np.arange(high) >= how_many[:, None]] = np.nan
         if sized < 1:
             evidence[(rng.random((count, high)) >= sized) | (rng.random((count, 1)) >= sized)] = np.nan
-    return Cases(distances.astype(np.float32), truth.astype(np.intp), truth_objects, sizes, evidence)
+    return Cases(distances.astype(np.float32), truth.astype(np.intp), truth_objects, how_many, evidence)
 
 
 def _nearness(pool: QueryPool) -> NDArray[np.intp]:

@@ -12,6 +12,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
 """What the teacher last said of every training image: the gallery that queries are trained to be found in."""
 
 from __future__ import annotations
@@ -19,15 +20,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objectcentric_ros.identification.dino_loss import gallery_nce
-from objectcentric_ros.identification.efficientnet_lite import fit_square
 from objectcentric_ros.identification.image_cache import CachedImages
-from objectcentric_ros.identification.image_network import ImageEncoder, as_input
+from objectcentric_ros.identification.image_network import ImageEncoder, TorchImageEncoder
+from objectcentric_ros.identification.image_recipe import IMAGE_SOURCES
 
-_SOURCES = ("query", "tray", "bin", "catalog")
 _BATCH = 32
 
 
@@ -43,16 +42,16 @@ class ImageBank(nn.Module):
     vectors: Tensor
     objects: Tensor
     known: Tensor
+    place_query: Tensor
 
     def __init__(self, objects: Sequence[int], sources: Sequence[str], dimension: int) -> None:
         super().__init__()
         self.register_buffer("vectors", torch.zeros(len(objects), dimension))
         self.register_buffer("objects", torch.tensor(objects, dtype=torch.long), persistent=False)
         self.register_buffer("known", torch.zeros(len(objects), dtype=torch.bool))
-        places = [torch.tensor([index for index, there in enumerate(sources) if there == source], dtype=torch.long)
-                  for source in _SOURCES]
-        for source, place in zip(_SOURCES, places, strict=True):
-            self.register_buffer(f"place_{source}", place, persistent=False)
+        for source in ("query", *IMAGE_SOURCES):
+            rows = [index for index, there in enumerate(sources) if there == source]
+            self.register_buffer(f"place_{source}", torch.tensor(rows, dtype=torch.long), persistent=False)
 
     @classmethod
     def of(cls, cache: CachedImages, dimension: int) -> ImageBank:
@@ -62,17 +61,13 @@ class ImageBank(nn.Module):
 
     def fill(self, encoder: ImageEncoder, cache: CachedImages, progress: Callable[[int, int], None] | None = None) -> None:
         """Encode all images as they are, without crops."""
-        was_training = encoder.training
-        encoder.eval()
-        with torch.inference_mode():
-            for start in range(0, len(cache.rows), _BATCH):
-                images = [fit_square(image, encoder.config.side) for image in cache.images[start:start + _BATCH]]
-                batch = as_input(torch.stack([torch.from_numpy(image.copy()) for image in images]).to(self.vectors.device))
-                self.vectors[start:start + len(images)] = F.normalize(encoder(batch), dim=1)
-                if progress is not None:
-                    progress(start + len(images), len(cache.rows))
+        whole = TorchImageEncoder(encoder)
+        for start in range(0, len(cache.rows), _BATCH):
+            end = min(start + _BATCH, len(cache.rows))
+            self.vectors[start:end] = torch.from_numpy(whole.encode(list(cache.images[start:end])))
+            if progress is not None:
+                progress(end, len(cache.rows))
         self.known.fill_(True)
-        encoder.train(was_training)
 
     def update(self, places: Tensor, vectors: Tensor) -> None:
         """Take (B, D) new embeddings of the images (B,)."""
@@ -96,12 +91,12 @@ class ImageBank(nn.Module):
         fresh = self.vectors.index_copy(0, places, references)
         known = self.known.index_fill(0, places, True)
         terms = []
-        for source in _SOURCES[1:]:
+        for source in IMAGE_SOURCES:
             rows = getattr(self, f"place_{source}")
             rows = rows[known[rows]]
             if len(rows):
                 terms.append(gallery_nce(queries, objects, fresh[rows], self.objects[rows], temperature))
-        rows = getattr(self, f"place_{_SOURCES[0]}")
+        rows = self.place_query
         rows = rows[known[rows]]
         back = gallery_nce(references, objects, self.vectors[rows], self.objects[rows], temperature)
         return (torch.stack(terms).mean() + back) / 2

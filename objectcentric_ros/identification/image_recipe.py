@@ -110,7 +110,7 @@ class ImageNetworkConfig:
         frozen: blocks that stay as they are, counted from the image; 0: none; 1: the stem; n: the stem and n - 1 blocks.
         freeze_batch_norm: batch norms keep the statistics of the start: small batches make poor ones.
         fold_batch_norm: frozen batch norms become part of the convolutions before the training: the same function, whose
-            steps take a quarter less time.
+            steps take a fifth less time.
     """
 
     backbone: str = "vit_small_patch16_224"

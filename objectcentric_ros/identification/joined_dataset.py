@@ -12,6 +12,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
 """Several identification datasets as one: what a training, a fusion or an evaluation reads is one manifest."""
 
 from __future__ import annotations

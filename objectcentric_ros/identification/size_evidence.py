@@ -12,6 +12,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
 """Does what the camera measures of a segment fit the size that the gallery knows of an object?
 
 The paper compares pictures and titles alone. Pictures are scaled to one size before they are encoded, so that the lid of a can
