@@ -52,6 +52,7 @@ from objectcentric_ros.simulation.identification_block import (
 )
 from objectcentric_ros.simulation.identification_objects import IdentifiableObject, identification_objects
 from objectcentric_ros.simulation.identification_preview import write_preview
+from objectcentric_ros.simulation.identification_variants import variant_objects
 
 RECIPE = 2                                           # count up when the same seed gives other pictures
 DESCRIPTION = "dataset.yaml"
@@ -81,7 +82,7 @@ class Result:
 
 def make_dataset(folder: Path, count: int = 1500, seed: int = 0, split: str | None = None, workers: int = 2,
                  config: DatasetConfig | None = None, progress: Progress | None = None,
-                 apart_from: Sequence[Path] = ()) -> Result:
+                 apart_from: Sequence[Path] = (), variants: bool = False) -> Result:
     """Make what is missing of a dataset.
 
     Args:
@@ -93,6 +94,7 @@ def make_dataset(folder: Path, count: int = 1500, seed: int = 0, split: str | No
         config: how much is made of each object.
         progress: called with the units that are done and their number.
         apart_from: folders of other datasets; see `new_objects`.
+        variants: instead of the benchmark's objects, see `variant_objects`.
 
     Raises:
         ValueError: the folder holds something else, or a value is out of range.
@@ -102,7 +104,7 @@ def make_dataset(folder: Path, count: int = 1500, seed: int = 0, split: str | No
     config = config or DatasetConfig()
     if workers < 0:
         raise ValueError(f"workers must be 0 or more, got {workers}")
-    objects = identification_objects(count, seed, split)
+    objects = (variant_objects if variants else identification_objects)(count, seed, split)
     for other in apart_from:
         objects = new_objects(objects, other)
     blocks = plan_blocks(objects, seed, config)

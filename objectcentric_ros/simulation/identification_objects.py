@@ -41,7 +41,7 @@ _CATALOGUE_FUSION = 0.2  # of the families whose item is a dev item
 _TEST, _FUSION = 0.17, 0.17  # of the other families; with the catalogue's test items, a quarter of all is for testing
 _MINIATURE_DENSITY = 250.0  # kg per m3 of the bounding box
 _SHARES = (0.15, 0.25, 0.25)  # of catalogue, recolours and miniatures, at most; packaged goods are the rest
-_TINTS = {
+TINTS = {
     "red": (0.8, 0.1, 0.1),
     "orange": (0.95, 0.5, 0.1),
     "yellow": (0.95, 0.85, 0.15),
@@ -57,6 +57,7 @@ _TINTS = {
     "charcoal": (0.16, 0.16, 0.18),
     "mint green": (0.6, 0.92, 0.75),
 }
+_GREY = 0.15  # between the largest and the smallest of RGB
 _FAR = 0.5  # RGB distance between a tint and the item's own mean colour, and between an item's tints
 
 
@@ -133,6 +134,23 @@ def _all(count: int, seed: int) -> tuple[IdentifiableObject, ...]:
     return (*things, *(_packaged(product) for product in draw_products(rest, seed, min(rest, round(PLAIN_SHARE * count)))))
 
 
+def base_objects(seed: int = 0) -> tuple[IdentifiableObject, ...]:
+    """Every curated item and every miniature as it is, with the splits of this seed."""
+    return (*_curated(), *_miniatures(seed))
+
+
+def far_tints(thing: IdentifiableObject) -> list[str]:
+    """Names of the colours that nobody would take for the curated item's or the miniature's own."""
+    own = _own_colours()[thing.object_id]
+    return [name for name, tint in TINTS.items() if np.linalg.norm(np.subtract(tint, own)) > _FAR]
+
+
+def is_grey(thing: IdentifiableObject) -> bool:
+    """Whether the mean colour of a curated item or miniature is about grey: another hue would hardly be seen."""
+    own = _own_colours()[thing.object_id]
+    return max(own) - min(own) < _GREY
+
+
 def _curated() -> list[IdentifiableObject]:
     return [
         IdentifiableObject(item.id, item.title, "catalogue", item.id, _catalogue_split(item), item.size, item.mass, item)
@@ -162,7 +180,7 @@ def _recolours(seed: int) -> list[IdentifiableObject]:
                     item.size,
                     item.mass,
                     item,
-                    Variant(item.id, object_id, tint=_TINTS[name]),
+                    Variant(item.id, object_id, tint=TINTS[name]),
                 )
             )
     return things
@@ -194,9 +212,9 @@ def _packaged(product: Product) -> IdentifiableObject:
 def _tints(item_id: str, own: list[float], seed: int, count: int) -> list[str]:
     """Colours that nobody would take for the item's own or for each other."""
     names: list[str] = []
-    for name in sorted(_TINTS, key=lambda name: _hash(seed, item_id, name)):
-        others = [own, *(_TINTS[chosen] for chosen in names)]
-        if len(names) < count and all(np.linalg.norm(np.subtract(_TINTS[name], other)) > _FAR for other in others):
+    for name in sorted(TINTS, key=lambda name: _hash(seed, item_id, name)):
+        others = [own, *(TINTS[chosen] for chosen in names)]
+        if len(names) < count and all(np.linalg.norm(np.subtract(TINTS[name], other)) > _FAR for other in others):
             names.append(name)
     return names
 
@@ -236,6 +254,12 @@ def _models() -> dict[str, Any]:
     return yaml.load(
         (Path(__file__).parent / "identification_models.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     )
+
+
+@lru_cache(maxsize=1)
+def _own_colours() -> dict[str, list[float]]:
+    """Mean colour of each curated item and each miniature, RGB in 0..1."""
+    return {**_models()["colours"], **{model["id"]: model["colour"] for model in _models()["miniatures"]}}
 
 
 @lru_cache(maxsize=1)

@@ -45,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="make only the objects of this split (default all)")
     parser.add_argument("--apart-from", type=Path, nargs="+", default=(), metavar="FOLDER",
                         help="only objects that these datasets lack, and nothing akin to what they have in another split")
+    parser.add_argument("--variants", action="store_true",
+                        help="instead of the benchmark's objects, items and miniatures in other colours and proportions")
     parser.add_argument("--light", action="store_true", help="4 trays an object instead of 7, for training")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes (default 2)")
 
@@ -74,7 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
 
             result = make_dataset(arguments.out, arguments.objects, arguments.seed,
                                   None if arguments.split == "all" else arguments.split, arguments.workers,
-                                  LIGHT if arguments.light else None, show, arguments.apart_from)
+                                  LIGHT if arguments.light else None, show, arguments.apart_from,
+                                  arguments.variants)
     except (ValueError, OSError) as error:
         print(f"objectcentric dataset identification: {error}", file=sys.stderr)
         return 2
