@@ -118,26 +118,23 @@ def info_nce(queries: Tensor, references: Tensor, objects: Tensor, temperature: 
     return (losses[0] + losses[1]) / 2
 
 
-def gallery_nce(embeddings: Tensor, objects: Tensor, keys: Tensor, key_objects: Tensor, temperature: float) -> Tensor:
+def gallery_nce(logits: Tensor, objects: Tensor, key_objects: Tensor) -> Tensor:
     """InfoNCE against a gallery in which an object has any number of keys; they share the positive.
 
     -log(Σ_{k of the object} exp(z·k / τ) / Σ_k exp(z·k / τ)): the nearest key of the object counts most, so that a query isn't
     drawn to references that show another side of it.
 
     Args:
-        embeddings: (B, D) of length 1.
-        objects: (B,) their objects.
-        keys: (N, D) of length 1.
-        key_objects: (N,) theirs.
-        temperature: τ.
+        logits: (B, N) z·k / τ of B embeddings and N keys of length 1.
+        objects: (B,) objects of the embeddings.
+        key_objects: (N,) those of the keys.
 
     Returns:
         The mean over the B embeddings, of which those whose object has no key count as 0.
     """
-    logits = embeddings @ keys.T / temperature
     same = objects[:, None] == key_objects[None]
     there = same.any(dim=1)
     if not bool(there.any()):
-        return (embeddings * 0).sum()
+        return (logits * 0).sum()
     own = torch.logsumexp(logits[there].masked_fill(~same[there], -torch.inf), dim=1)
-    return (torch.logsumexp(logits[there], dim=1) - own).sum() / len(embeddings)
+    return (torch.logsumexp(logits[there], dim=1) - own).sum() / len(logits)

@@ -88,15 +88,17 @@ class ImageBank(nn.Module):
         Returns:
             Mean over the sources that have images, and over both directions.
         """
-        fresh = self.vectors.index_copy(0, places, references)
+        # Whole rows of similarities are cheaper than copies of the bank, of which there would be one a source and its gradient.
+        logits = torch.cat([queries, references]) @ self.vectors.T / temperature
+        forward, back = logits.tensor_split(2)
+        forward = forward.index_copy(1, places, queries @ references.T / temperature)
         known = self.known.index_fill(0, places, True)
         terms = []
         for source in IMAGE_SOURCES:
             rows = getattr(self, f"place_{source}")
             rows = rows[known[rows]]
             if len(rows):
-                terms.append(gallery_nce(queries, objects, fresh[rows], self.objects[rows], temperature))
+                terms.append(gallery_nce(forward[:, rows], objects, self.objects[rows]))
         rows = self.place_query
         rows = rows[known[rows]]
-        back = gallery_nce(references, objects, self.vectors[rows], self.objects[rows], temperature)
-        return (torch.stack(terms).mean() + back) / 2
+        return (torch.stack(terms).mean() + gallery_nce(back[:, rows], objects, self.objects[rows])) / 2

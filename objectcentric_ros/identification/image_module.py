@@ -53,9 +53,12 @@ class DinoNetwork(nn.Module):
         head = recipe.head
         self.head = DINOProjectionHead(self.encoder.dimension, head.hidden, head.bottleneck, head.prototypes, freeze_last_layer=1)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings (B, D), of any length, and the head's outputs (B, K), of (B, H, W, 3) uint8 RGB images."""
-        embeddings = self.encoder(as_input(images))
+    def forward(self, images: Tensor, frozen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, D), of any length, and the head's outputs (B, K), of (B, H, W, 3) uint8 RGB images.
+
+        `frozen`, what the frozen blocks gave for them, saves going through those again.
+        """
+        embeddings = self.encoder(as_input(images)) if frozen is None else self.encoder.from_frozen(frozen)
         return embeddings, self.head(embeddings)
 
 
@@ -116,9 +119,11 @@ class DinoModule(lightning.LightningModule):
         size = len(batch.object)
         first_global, second_global = batch.globals.unbind(1)
         both = torch.cat([first_global, second_global])
+        shares = self.teacher.encoder.shares_frozen
+        frozen = self.teacher.encoder.frozen_features(as_input(both)) if shares else None
         with torch.no_grad():
-            teacher_embeddings, teacher_out = self.teacher(both)
-        embeddings, student_out = self.student(both)
+            teacher_embeddings, teacher_out = self.teacher(both, frozen)
+        embeddings, student_out = self.student(both, frozen)
         if batch.locals.shape[1]:
             small = batch.locals.transpose(0, 1).flatten(0, 1)
             student_out = torch.cat([student_out, self.student(small)[1]])

@@ -70,6 +70,25 @@ class ImageEncoder(nn.Module):
             parameter.requires_grad_(False)
         self.train()          # a new module says that it trains without having told its batch norms
 
+    @property
+    def shares_frozen(self) -> bool:
+        """Whether student and teacher say the same of an image up to the last frozen block, and it can be had by itself."""
+        config, parts = self.config, ("conv_stem", "bn1", "blocks", "conv_head", "bn2", "forward_head")
+        return (config.frozen > 0 and config.drop_path == 0 and config.freeze_batch_norm
+                and all(hasattr(self.backbone, name) for name in parts))
+
+    def frozen_features(self, images: Tensor) -> Tensor:
+        """What the last frozen block gives for (B, 3, H, W) RGB images, 0..255, float; where `shares_frozen`."""
+        network: Any = self.backbone
+        with torch.no_grad():
+            return network.blocks[:self.config.frozen - 1](network.bn1(network.conv_stem((images - self.mean) / self.std)))
+
+    def from_frozen(self, features: Tensor) -> Tensor:
+        """Embeddings (B, D), of any length, of what `frozen_features` gave."""
+        network: Any = self.backbone
+        last = network.bn2(network.conv_head(network.blocks[self.config.frozen - 1:](features)))
+        return self.projection(network.forward_head(last))
+
     def features(self, images: Tensor) -> Tensor:
         """Pooled features (B, F) of (B, 3, H, W) RGB images, 0..255, float."""
         return self.backbone((images - self.mean) / self.std)

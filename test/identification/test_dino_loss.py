@@ -98,7 +98,7 @@ def test_the_queue_adds_negatives_of_other_objects_only() -> None:
 def test_keys_of_an_object_share_the_positive_by_hand() -> None:
     """One embedding, cosines 1 and 0 to its own keys and 0.5 to another's, τ = 1."""
     keys = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, math.sqrt(0.75)]])
-    loss = gallery_nce(torch.tensor([[1.0, 0.0]]), torch.tensor([4]), keys, torch.tensor([4, 4, 7]), 1.0)
+    loss = gallery_nce(torch.tensor([[1.0, 0.0]]) @ keys.T, torch.tensor([4]), torch.tensor([4, 4, 7]))
     own = math.e + 1.0
     assert loss.item() == pytest.approx(-math.log(own / (own + math.exp(0.5))), rel=1e-6)
 
@@ -106,10 +106,10 @@ def test_keys_of_an_object_share_the_positive_by_hand() -> None:
 def test_an_object_without_keys_counts_nothing() -> None:
     embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.0]], requires_grad=True)
     keys, key_objects = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([1, 2])
-    both = gallery_nce(embeddings, torch.tensor([1, 9]), keys, key_objects, 0.5)
-    one = gallery_nce(embeddings[:1], torch.tensor([1]), keys, key_objects, 0.5)
+    both = gallery_nce(2 * embeddings @ keys.T, torch.tensor([1, 9]), key_objects)
+    one = gallery_nce(2 * embeddings[:1] @ keys.T, torch.tensor([1]), key_objects)
     assert both.item() == pytest.approx(one.item() / 2)
-    nothing = gallery_nce(embeddings, torch.tensor([8, 9]), keys, key_objects, 0.5)
+    nothing = gallery_nce(2 * embeddings @ keys.T, torch.tensor([8, 9]), key_objects)
     nothing.backward()
     assert nothing.item() == 0 and not embeddings.grad.any()
 
@@ -118,6 +118,6 @@ def test_the_gradient_prefers_the_nearest_key() -> None:
     """A query between two of its references, which show different sides, goes to the nearer one."""
     query = torch.tensor([[math.cos(0.4), math.sin(0.4)]], requires_grad=True)
     keys = torch.tensor([[1.0, 0.0], [math.cos(1.4), math.sin(1.4)], [-1.0, 0.0]])
-    gallery_nce(query, torch.tensor([0]), keys, torch.tensor([0, 0, 1]), 0.07).backward()
+    gallery_nce(query @ keys.T / 0.07, torch.tensor([0]), torch.tensor([0, 0, 1])).backward()
     assert query.grad is not None
     assert float((-query.grad) @ keys[0]) > 0 > float((-query.grad) @ (keys[1] - keys[0]))

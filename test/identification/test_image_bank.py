@@ -52,9 +52,9 @@ def test_the_loss_is_the_mean_over_sources_and_directions() -> None:
     numbers = torch.tensor(OBJECTS)
     tray, catalog, asked = ([index for index, name in enumerate(SOURCES) if name == source]
                             for source in ("tray", "catalog", "query"))
-    forward = (gallery_nce(queries, objects, fresh[tray], numbers[tray], 0.1)
-               + gallery_nce(queries, objects, fresh[catalog], numbers[catalog], 0.1)) / 2
-    back = gallery_nce(references, objects, made.vectors[asked], numbers[asked], 0.1)
+    forward = (gallery_nce(queries @ fresh[tray].T / 0.1, objects, numbers[tray])
+               + gallery_nce(queries @ fresh[catalog].T / 0.1, objects, numbers[catalog])) / 2
+    back = gallery_nce(references @ made.vectors[asked].T / 0.1, objects, numbers[asked])
     assert made.loss(queries, references, objects, places, 0.1).item() == pytest.approx(((forward + back) / 2).item(), rel=1e-5)
 
 

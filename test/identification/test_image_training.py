@@ -226,6 +226,25 @@ def test_a_folded_training_starts_from_one_that_is_not(pictures: Manifest, tmp_p
     np.testing.assert_allclose(first, second, atol=5e-3)         # fp16 weights, folded before and after
 
 
+@pytest.mark.parametrize("frozen", [1, 2, 4])
+def test_frozen_blocks_may_be_gone_through_once_for_student_and_teacher(frozen: int) -> None:
+    network = dataclasses.replace(TINY, drop_path=0.0, frozen=frozen)
+    encoder = ImageEncoder(network)
+    images = torch.rand(3, 3, 32, 32) * 255
+    features = encoder.frozen_features(images)
+    assert encoder.shares_frozen and not features.requires_grad
+    assert torch.allclose(encoder.from_frozen(features), encoder(images), atol=1e-5)
+    gradients = []
+    for embeddings in (encoder.from_frozen(features), encoder(images)):
+        encoder.zero_grad()
+        embeddings.square().sum().backward()
+        gradients.append({name: value.grad for name, value in encoder.named_parameters() if value.requires_grad})
+    assert gradients[0].keys() == gradients[1].keys() and gradients[0]
+    assert all(torch.allclose(value, gradients[1][name], rtol=1e-3, atol=1e-4) for name, value in gradients[0].items())
+    for other in ({"frozen": 0}, {"drop_path": 0.1}, {"freeze_batch_norm": False}):
+        assert not ImageEncoder(dataclasses.replace(network, **other)).shares_frozen, other
+
+
 def test_the_linear_layer_begins_as_principal_components() -> None:
     """Seen by as many components as there is variance, distances between the images' features don't change."""
     torch.manual_seed(0)
