@@ -22,10 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectcentric_ros.identification.efficientnet_lite import PADDING_GREY
-from objectcentric_ros.identification.image_background import another_background
 from objectcentric_ros.identification.image_recipe import ImageCropConfig
 
-CUT_OUT = ("query", "tray")       # images of a thing alone, before grey
 _LUMA = np.array([0.299, 0.587, 0.114])
 # To brightness and two colour axes, and back: a hue turns there, without leaving RGB for HSV.
 _TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
@@ -48,8 +46,6 @@ def _crop(image: NDArray[np.uint8], config: ImageCropConfig, source: str, area: 
     matrix = crop_matrix(image.shape[0], config, source, area, side, rng)
     crop = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                           borderMode=cv2.BORDER_CONSTANT, borderValue=(PADDING_GREY,) * 3)
-    if config.background > 0 and source in CUT_OUT and rng.random() < config.background:
-        crop = another_background(np.asarray(crop, np.uint8), rng)
     if config.blur > 0 and rng.random() < config.blur:
         small = max(4, round(side / rng.uniform(*_BLUR)))
         crop = cv2.resize(cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA), (side, side))

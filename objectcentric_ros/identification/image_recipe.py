@@ -62,7 +62,6 @@ class ImageCropConfig:
         brightness, contrast, saturation: largest change as a share; hue: as a share of a full turn.
         colour_jitter: share of the crops whose colours change.
         blur: share of the crops that lose their details, by a scaling down to a half to a fifth.
-        background: share of the crops of trays that get another background than grey, with bands before it, as in bins.
     """
 
     global_side: int = 224
@@ -82,7 +81,6 @@ class ImageCropConfig:
     hue: float = 0.1
     colour_jitter: float = 0.8
     blur: float = 0.0
-    background: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("global_area", "local_area", "scale"):
@@ -92,8 +90,6 @@ class ImageCropConfig:
                                  f"{[low, high]}")
         if min(self.global_side, self.local_side) < 8 or self.locals < 0 or self.aspect < 1:
             raise ValueError("global_side and local_side must be 8 or more, locals 0 or more, aspect 1 or more")
-        if not 0 <= self.background <= 1:
-            raise ValueError(f"background must be a share in 0..1, got {self.background}")
         if unknown := set(self.turn_sources) - {"query", *IMAGE_SOURCES}:
             raise ValueError(f"unknown turn_sources {', '.join(sorted(unknown))}: there are query, {', '.join(IMAGE_SOURCES)}")
 
