@@ -22,7 +22,6 @@ comes from the camera; scaling to the network's range is inside the graph.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -31,15 +30,14 @@ from typing import Any
 
 import numpy as np
 import openvino as ov
-import yaml
 from numpy.typing import NDArray
 
 from objectcentric_ros.descriptors.descriptor_image import DescriptorImage, Keypoints
 from objectcentric_ros.descriptors.keypoints import keypoints_from_logits
 from objectcentric_ros.descriptors.painting import PcaBasis
+from objectcentric_ros.exported_model import card_path, check_files, find_exported, read_export
 from objectcentric_ros.paths import share_dir
 
-ENDINGS = (".yaml", ".xml", ".bin", ".safetensors")
 MOST_COMPILED = 4    # compiled graphs kept: one an image size and use
 REMEDY = "`objectcentric export descriptors` writes it anew"
 
@@ -57,11 +55,9 @@ def find_model(name: str) -> Path:
     Raises:
         ModelMissing: it isn't there; the sentence says how it is made.
     """
-    stem = _stem(name)
-    places = [folder / stem for folder in (Path(), share_dir(), share_dir() / "models")]
-    for place in places:
-        if card_path(place).is_file() and _with(place, ".xml").is_file():
-            return place
+    place = find_exported(name)
+    if place is not None:
+        return place
     known = sorted(path.stem for path in (share_dir() / "models").glob("*.yaml") if path.with_suffix(".xml").is_file())
     raise ModelMissing(f"there is no exported descriptor model {name!r}; models/ has {', '.join(known) or 'none'}: train one with"
                        " `objectcentric train descriptors RECIPE`, write it with `objectcentric export descriptors CHECKPOINT`")
@@ -80,36 +76,17 @@ def load_model(path: Path | str, *, precision: str = "", threads: int = 2) -> De
         ValueError: card or files are broken or don't belong together, or it has no such precision.
     """
     place = find_model(str(path))
-    card = read_card(place)
+    export = read_export(place, "model", REMEDY)
     try:
-        export = card["export"]
         chosen = precision or str(export["precision"])
         if chosen not in export["files"]:
             raise ValueError(f"{place} has no {chosen} files; it has {', '.join(export['files'])}")
-        for name, digest in export["files"][chosen].items():
-            _check(place.parent / name, str(digest))
+        check_files(place.parent, export["files"][chosen], REMEDY)
         xml = next(name for name in export["files"][chosen] if name.endswith(".xml"))
         return DeployedModel(place.parent / xml, export, chosen, threads)
     except (KeyError, TypeError, AttributeError, StopIteration) as error:
         raise ValueError(f"{card_path(place)} is no card of an exported model ({type(error).__name__}: {error}): "
                          f"{REMEDY}") from error
-
-
-def read_card(place: Path) -> dict[str, Any]:
-    """The card of a model; raises ValueError when it can't be read."""
-    path = card_path(place)
-    try:
-        card = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} can't be read: {error}") from error
-    if not isinstance(card, dict):
-        raise ValueError(f"{path} must hold a mapping: {REMEDY}")
-    return card
-
-
-def card_path(place: Path) -> Path:
-    """The card of a model whose path without ending this is."""
-    return _with(place, ".yaml")
 
 
 class DeployedModel:
@@ -207,28 +184,6 @@ class _Compiled:
             self._own.request = self._model.create_infer_request()
         results = self._own.request.infer([np.ascontiguousarray(color)[None]], share_inputs=True)
         return [np.asarray(results[index], np.float32) for index in range(self._count)]
-
-
-def _stem(name: str) -> Path:
-    for ending in ENDINGS:
-        name = name.removesuffix(ending)
-    return Path(name)
-
-
-def _with(place: Path, ending: str) -> Path:
-    return place.with_name(place.name + ending)    # with_suffix() would cut a name with a dot
-
-
-def _check(path: Path, digest: str) -> None:
-    if not path.is_file():
-        raise ValueError(f"{path} is missing: {REMEDY}")
-    if file_digest(path) != digest:
-        raise ValueError(f"{path} is not the file that its card is about: {REMEDY}")
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, 16 hexadecimal digits: against accidents, not against attackers."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _basis(pca: Mapping[str, Any] | None) -> PcaBasis | None:

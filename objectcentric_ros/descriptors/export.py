@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from openvino.preprocess import PrePostProcessor
 from torch import Tensor, nn
 
-from objectcentric_ros.descriptors.deployed import DeployedModel, card_path, file_digest
+from objectcentric_ros.descriptors.deployed import DeployedModel
 from objectcentric_ros.descriptors.descriptor_image import DescriptorModel, normalised
 from objectcentric_ros.descriptors.matching import match
 from objectcentric_ros.descriptors.model_file import TorchDescriptorModel, load_network
@@ -42,6 +42,7 @@ from objectcentric_ros.descriptors.network import DescriptorNetwork, NetworkConf
 from objectcentric_ros.descriptors.painting import PcaBasis
 from objectcentric_ros.descriptors.pairs import Pair
 from objectcentric_ros.descriptors.pck import auc, pixel_errors
+from objectcentric_ros.exported_model import card_path, file_digest
 
 TRACED = (96, 128)            # image that the network is traced with; the graph takes any size
 OPSET = 17

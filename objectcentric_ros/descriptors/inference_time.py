@@ -25,9 +25,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from objectcentric_ros.descriptors.deployed import load_model, read_card
+from objectcentric_ros.descriptors.deployed import REMEDY, load_model
 from objectcentric_ros.descriptors.descriptor_image import DescriptorModel
 from objectcentric_ros.descriptors.model_file import TorchDescriptorModel, load_network
+from objectcentric_ros.exported_model import read_card
 
 WARM_UP = 2
 
@@ -68,7 +69,7 @@ def inference_times(checkpoint: Path, exported: Path, *, height: int = 480, widt
         raise ValueError(f"repeats must be 1 or more, got {repeats}")
     trained = TorchDescriptorModel(load_network(checkpoint))
     models: dict[str, DescriptorModel] = {"torch fp32": trained}
-    export = read_card(exported).get("export", {})
+    export = read_card(exported, REMEDY).get("export", {})
     for precision in export.get("files", {}):
         name = "OpenVINO fp32" if precision == "fp16" else f"OpenVINO {precision}"
         models[name] = load_model(exported, precision=precision, threads=threads)

@@ -22,7 +22,6 @@ embeddings of one space, so they have one key; scaling of the colours and of the
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,14 +29,12 @@ from typing import Any
 
 import numpy as np
 import openvino as ov
-import yaml
 from numpy.typing import NDArray
 
+from objectcentric_ros.exported_model import card_path, check_files, find_exported, read_export
 from objectcentric_ros.identification.efficientnet_lite import fit_square
-from objectcentric_ros.paths import share_dir
 
 DEFAULT = "identification_image"
-ENDINGS = (".yaml", ".int8.xml", ".int8.bin", ".xml", ".bin", ".safetensors")
 REMEDY = "`objectcentric export identification` writes it anew"
 
 
@@ -54,12 +51,9 @@ def find_encoder(name: str = DEFAULT) -> Path:
     Raises:
         EncoderMissing: it isn't there; the sentence says how it is made.
     """
-    stem = name
-    for ending in ENDINGS:
-        stem = stem.removesuffix(ending)
-    for place in (Path(stem), share_dir() / stem, share_dir() / "models" / stem):
-        if with_ending(place, ".yaml").is_file() and with_ending(place, ".xml").is_file():
-            return place
+    place = find_exported(name)
+    if place is not None:
+        return place
     raise EncoderMissing(f"there is no exported image encoder {name!r}: train one with `objectcentric train image-encoder "
                          "RECIPE`, write it with `objectcentric export identification CHECKPOINT`, or use the encoder "
                          "efficientnet_lite0")
@@ -80,18 +74,17 @@ class DeployedImageEncoder:
 
     def __init__(self, name: str | Path = DEFAULT, precision: str = "", threads: int = 2) -> None:
         place = find_encoder(str(name))
-        export = _read_export(place)
+        export = read_export(place, "image encoder", REMEDY)
         try:
             self.precision = precision or str(export["precision"])
             if self.precision not in export["files"]:
                 raise ValueError(f"{place} has no {self.precision} files; it has {', '.join(export['files'])}")
             files: Mapping[str, str] = export["files"][self.precision]
-            for file, digest in files.items():
-                _check(place.parent / file, str(digest))
+            check_files(place.parent, files, REMEDY)
             xml = place.parent / next(file for file in files if file.endswith(".xml"))
             self.key, self.dimension, self.side = str(export["key"]), int(export["dimension"]), int(export["side"])
         except (KeyError, TypeError, AttributeError, StopIteration) as error:
-            raise ValueError(f"{with_ending(place, '.yaml')} is no card of an exported image encoder "
+            raise ValueError(f"{card_path(place)} is no card of an exported image encoder "
                              f"({type(error).__name__}: {error}): {REMEDY}") from error
         self._load(xml, threads)
 
@@ -135,31 +128,3 @@ class DeployedImageEncoder:
         self._compiled = compiled
         self._request = compiled.create_infer_request()
         self._guard = threading.Lock()
-
-
-def with_ending(place: Path, ending: str) -> Path:
-    """The file of a model whose path without ending this is."""
-    return place.with_name(place.name + ending)    # with_suffix() would cut a name with a dot
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, 16 hexadecimal digits: against accidents, not against attackers."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def _read_export(place: Path) -> Mapping[str, Any]:
-    path = with_ending(place, ".yaml")
-    try:
-        card = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} can't be read: {error}") from error
-    if not isinstance(card, dict) or not isinstance(card.get("export"), dict):
-        raise ValueError(f"{path} is no card of an exported image encoder: {REMEDY}")
-    return card["export"]
-
-
-def _check(path: Path, digest: str) -> None:
-    if not path.is_file():
-        raise ValueError(f"{path} is missing: {REMEDY}")
-    if file_digest(path) != digest:
-        raise ValueError(f"{path} is not the file that its card is about: {REMEDY}")

@@ -21,21 +21,19 @@ card. Its key comes from the weights of both towers: an encoder whose image towe
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import openvino as ov
-import yaml
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from objectcentric_ros.exported_model import card_path, check_files, find_exported, read_export, with_ending
 from objectcentric_ros.identification.title import truncated_title, whole_title
-from objectcentric_ros.paths import share_dir
 
 SHIPPED = "identification_text"
 MOST_CACHED = 20_000           # titles whose vectors are kept: 20 MB of 256 numbers each
@@ -81,12 +79,9 @@ def make_text_encoder(name: str = SHIPPED, threads: int = 2) -> DeployedTextEnco
         TextModelMissing: it isn't there; the sentence says how it is made.
         ValueError: its files are broken or don't belong together.
     """
-    stem = name
-    for ending in (".yaml", ".xml", ".bin", ".safetensors"):
-        stem = stem.removesuffix(ending)
-    for place in (folder / stem for folder in (Path(), share_dir() / "models")):
-        if _with(place, ".yaml").is_file() and _with(place, ".xml").is_file():
-            return DeployedTextEncoder(place, threads)
+    place = find_exported(name)
+    if place is not None:
+        return DeployedTextEncoder(place, threads)
     raise TextModelMissing(f"no exported text encoder {name!r}: train one with `objectcentric train text-encoder RECIPE`, "
                            "write it with `objectcentric export text-encoder CHECKPOINT`")
 
@@ -103,24 +98,23 @@ class DeployedTextEncoder:
     """
 
     def __init__(self, place: Path, threads: int = 2) -> None:
-        export = _export_section(place)
+        export = read_export(place, "text encoder", _REMEDY)
         try:
             self.key, self.image_key = str(export["key"]), str(export["image_key"])
             self.dimension, self.truncate = int(export["dimension"]), bool(export["truncate"])
-            for name, digest in export["files"].items():
-                _check(place.parent / name, str(digest))
+            check_files(place.parent, export["files"], _REMEDY)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{_with(place, '.yaml')} is no card of an exported text encoder ({error}): {_REMEDY}") from error
+            raise ValueError(f"{card_path(place)} is no card of an exported text encoder ({error}): {_REMEDY}") from error
         self._tokenizer = read_tokenizer(place)
         core = ov.Core()
         try:
-            compiled = core.compile_model(core.read_model(_with(place, ".xml")), "CPU", {
+            compiled = core.compile_model(core.read_model(with_ending(place, ".xml")), "CPU", {
                 "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
             width = compiled.output(0).get_partial_shape()[1]
         except (RuntimeError, IndexError) as error:
-            raise ValueError(f"{_with(place, '.xml')} is no exported text encoder: {error}; {_REMEDY}") from error
+            raise ValueError(f"{with_ending(place, '.xml')} is no exported text encoder: {error}; {_REMEDY}") from error
         if not width.is_static or width.get_length() != self.dimension:
-            raise ValueError(f"{_with(place, '.xml')} gives vectors of {width}, its card says {self.dimension}: {_REMEDY}")
+            raise ValueError(f"{with_ending(place, '.xml')} gives vectors of {width}, its card says {self.dimension}: {_REMEDY}")
         self._request = compiled.create_infer_request()
         self._guard = threading.Lock()
         self._known: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
@@ -174,32 +168,4 @@ def read_tokenizer(place: Path) -> Tokenizer:
 
 def tokenizer_path(place: Path) -> Path:
     """The tokeniser's file of a model whose path without ending this is."""
-    return _with(place, "_tokenizer.json")
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, 16 hexadecimal digits: against accidents, not against attackers."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def _export_section(place: Path) -> dict[str, Any]:
-    path = _with(place, ".yaml")
-    try:
-        card = yaml.safe_load(path.read_text(encoding="utf-8"))
-        section = card["export"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no card of an exported text encoder ({type(error).__name__}: {error}): {_REMEDY}") from error
-    if not isinstance(section, dict):
-        raise ValueError(f"{path}: export must be a mapping: {_REMEDY}")
-    return section
-
-
-def _with(place: Path, ending: str) -> Path:
-    return place.with_name(place.name + ending)    # with_suffix() would cut a name with a dot
-
-
-def _check(path: Path, digest: str) -> None:
-    if not path.is_file():
-        raise ValueError(f"{path} is missing: {_REMEDY}")
-    if file_digest(path) != digest:
-        raise ValueError(f"{path} is not the file that its card is about: {_REMEDY}")
+    return with_ending(place, "_tokenizer.json")

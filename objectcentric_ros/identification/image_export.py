@@ -35,7 +35,8 @@ from numpy.typing import NDArray
 from openvino.preprocess import PrePostProcessor
 from torch import Tensor, nn
 
-from objectcentric_ros.identification.deployed_encoder import DeployedImageEncoder, file_digest, with_ending
+from objectcentric_ros.exported_model import file_digest, with_ending
+from objectcentric_ros.identification.deployed_encoder import DeployedImageEncoder
 from objectcentric_ros.identification.efficientnet_lite import fit_square
 from objectcentric_ros.identification.encoder import Encoder
 from objectcentric_ros.identification.image_model import load_encoder, load_torch_encoder, read_card

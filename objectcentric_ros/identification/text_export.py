@@ -30,7 +30,8 @@ import openvino as ov
 import torch
 import yaml
 
-from objectcentric_ros.identification.deployed_text import DeployedTextEncoder, file_digest, tokenizer_path
+from objectcentric_ros.exported_model import file_digest
+from objectcentric_ros.identification.deployed_text import DeployedTextEncoder, tokenizer_path
 from objectcentric_ros.identification.text_model import TorchTextEncoder, load_text_tower
 
 AGREEMENT = 0.99           # least cosine between a title's vector as trained and as deployed

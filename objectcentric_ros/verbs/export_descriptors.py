@@ -85,18 +85,19 @@ def _material(checkpoint: Path, folder: Path | None) -> tuple[list[Any], Any]:
     Raises:
         ValueError: the checkpoint's card doesn't say what it was trained with and no folder is named, or it can't be read.
     """
-    from objectcentric_ros.descriptors.deployed import card_path, read_card
+    from objectcentric_ros.descriptors.deployed import REMEDY
     from objectcentric_ros.descriptors.pairs import PairConfig
     from objectcentric_ros.descriptors.pck import FRAME
     from objectcentric_ros.descriptors.recipe import DescriptorRecipe
     from objectcentric_ros.descriptors.views import read_views
+    from objectcentric_ros.exported_model import card_path, read_card
     from objectcentric_ros.recipe import build
     from objectcentric_ros.verbs.train_descriptors import training_views
 
     if not checkpoint.is_file():
         raise ValueError(f"there is no trained network {checkpoint}")
     place = checkpoint.with_suffix("")
-    recipe = read_card(place).get("recipe")
+    recipe = read_card(place, REMEDY).get("recipe")
     if folder is not None:
         views = read_views(folder)
     elif recipe is not None:
