@@ -136,7 +136,7 @@ class DinoModule(lightning.LightningModule):
             losses["contrastive"] = config.contrastive * self._info_nce(F.normalize(embeddings, dim=1).unflatten(0, (2, size)),
                                                                         F.normalize(teacher_embeddings, dim=1), batch.object)
         if self.bank is not None and config.gallery > 0:
-            self.bank.update(batch.place.T.flatten(), F.normalize(teacher_embeddings, dim=1))
+            self.bank.update(*self._of_all_processes(batch.place.T.flatten(), F.normalize(teacher_embeddings, dim=1)))
             queries, references = F.normalize(embeddings, dim=1).unflatten(0, (2, size)).unbind()
             losses["gallery"] = config.gallery * self.bank.loss(queries, references, batch.object, batch.place[:, 1],
                                                                 config.temperature)
@@ -148,6 +148,13 @@ class DinoModule(lightning.LightningModule):
         self.log("train/spread", F.normalize(teacher_embeddings, dim=1).std(dim=0).norm())
         self.log("loss", total.detach(), prog_bar=True, logger=False)
         return total
+
+    def _of_all_processes(self, places: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """What every process has embedded in this step, so that their banks stay the same."""
+        if self.trainer.world_size == 1:
+            return places, vectors
+        gathered = self.all_gather((places, vectors))
+        return gathered[0].flatten(), gathered[1].flatten(0, 1)
 
     def teacher_temperature(self) -> float:
         """τ_t of the present step: rises in a straight line during the warm-up."""

@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
 from objectcentric_ros.descriptors.training import LAST, START_WEIGHTS, current_commit
@@ -79,6 +80,9 @@ def train(recipe: ImageRecipe, manifest: Manifest, output: Path, work: Path, *, 
     lightning.seed_everything(recipe.training.seed, workers=True, verbose=False)
     config = recipe.training
     options = {"accelerator": "auto", "devices": 1, **(trainer or {})}
+    if options.get("strategy") == "ddp":
+        # The processes keep their buffers equal themselves; broadcasting a bank of all images would take longer than the step.
+        options["strategy"] = DDPStrategy(broadcast_buffers=False)
     # Lightning deals the draws out to the processes.
     batch = config.batch * (options["devices"] if isinstance(options["devices"], int) else 1) * int(options.get("num_nodes", 1))
     folder = Path(recipe.data.cache) if recipe.data.cache else None
