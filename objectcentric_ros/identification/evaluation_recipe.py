@@ -99,6 +99,7 @@ class RowConfig:
         text: file of the text tower of its space; empty: no titles.
         tables: that it stands in, of TABLES.
         quarter_turns: orientations (1, 2, 4) in which references are embedded.
+        features: of a .safetensors: the backbone's features of images of this side [px] in place of the linear layer's numbers.
         curves: whether its nearest references are measured in the scenarios as well.
         train: command that makes the files, shown where they are missing.
         note: a sentence below the tables.
@@ -109,6 +110,7 @@ class RowConfig:
     text: str = ""
     tables: tuple[str, ...] = ("I",)
     quarter_turns: int = 1
+    features: int = 0
     curves: bool = False
     train: str = ""
     note: str = ""
@@ -118,6 +120,9 @@ class RowConfig:
             raise ValueError(f"row {self.name}: unknown tables {', '.join(unknown)}: there are {', '.join(TABLES)}")
         if self.quarter_turns not in (1, 2, 4):
             raise ValueError(f"row {self.name}: quarter_turns must be 1, 2 or 4, got {self.quarter_turns}")
+        if self.features and (self.features < 32 or not self.image.endswith(".safetensors")):
+            raise ValueError(f"row {self.name}: features are a side of 32 px or more of a .safetensors, got {self.features} of "
+                             f"{self.image}")
 
 
 @dataclass(frozen=True)

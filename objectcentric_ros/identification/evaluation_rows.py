@@ -71,8 +71,12 @@ def missing(row: RowConfig | FusionConfig) -> NotHere | None:
     return NotHere(row.name, lacking, row.train) if lacking else None
 
 
-def open_image_encoder(name: str) -> Encoder:
+def open_image_encoder(name: str, features: int = 0) -> Encoder:
     """An image encoder by name, from a trained .safetensors, or as exported for robots (.xml).
+
+    Args:
+        name: of the encoder or its file.
+        features: of a .safetensors: side of images whose backbone features are taken [px]; 0: what it was trained to give.
 
     Raises:
         ValueError: the files are broken, or the name is unknown.
@@ -83,7 +87,7 @@ def open_image_encoder(name: str) -> Encoder:
     if path.suffix == ".safetensors":
         from objectcentric_ros.identification.image_model import load_torch_encoder  # loads PyTorch
 
-        return load_torch_encoder(path)
+        return load_torch_encoder(path, features)
     from objectcentric_ros.identification.deployed_encoder import DeployedImageEncoder
 
     return DeployedImageEncoder(path)
@@ -107,7 +111,7 @@ def embed_row(row: RowConfig, manifest: Manifest, cache: Path | None, progress: 
     Raises:
         ValueError: the encoders are broken or not of one space.
     """
-    image = open_image_encoder(row.image)
+    image = open_image_encoder(row.image, row.features)
     text = open_text_encoder(row.text) if row.text else None
     return embed_manifest(manifest, image, text, cache, progress, row.quarter_turns)
 

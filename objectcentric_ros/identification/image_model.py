@@ -21,6 +21,7 @@ further training goes on from besides: the teacher's head and the centre. Nothin
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,10 +74,20 @@ def load_encoder(path: Path) -> ImageEncoder:
     return network.eval()
 
 
-def load_torch_encoder(path: Path) -> TorchImageEncoder:
-    """Read a trained encoder as an Encoder that runs on torch; see load_encoder."""
+def load_torch_encoder(path: Path, features: int = 0) -> TorchImageEncoder:
+    """Read a trained encoder as an Encoder that runs on torch; see load_encoder.
+
+    Args:
+        path: of the weights.
+        features: side of images [px] whose backbone features are taken in place of the linear layer's numbers; 0: as trained.
+    """
     encoder = load_encoder(path)
-    return TorchImageEncoder(encoder, encoder_key(str(read_card(path).get("name", path.stem)), encoder))
+    key = encoder_key(str(read_card(path).get("name", path.stem)), encoder)
+    if features:
+        encoder.config = dataclasses.replace(encoder.config, side=features)
+        encoder.projection, encoder.dimension = nn.Identity(), int(encoder.backbone.num_features)  # type: ignore[arg-type]
+        key += f"-features-{features}"
+    return TorchImageEncoder(encoder, key)
 
 
 def save_head(path: Path, head: nn.Module, centre: Tensor) -> None:

@@ -349,6 +349,7 @@ def test_a_recipe_that_cannot_be_is_refused(change: dict[str, Any], said: str) -
 
 @pytest.mark.parametrize("bad", [
     lambda: ScenarioConfig((70, 85, 100, 101)), lambda: ScenarioConfig((0, 0, 0, 0)), lambda: RowConfig("a", "b", tables=("IV",)),
+    lambda: RowConfig("a", "b.xml", features=224), lambda: RowConfig("a", "b.safetensors", features=8),
     lambda: FusionConfig("min_distance", "x"), lambda: CaseConfig((1, 4)), lambda: CaseConfig((9, 4))])
 def test_parts_that_cannot_be_are_refused(bad: Any) -> None:
     with pytest.raises(ValueError):

@@ -31,7 +31,7 @@ pytest.importorskip("nncf")
 
 import torch
 
-from objectcentric_ros.identification import deployed_encoder
+from objectcentric_ros import exported_model
 from objectcentric_ros.identification.deployed_encoder import DeployedImageEncoder, EncoderMissing
 from objectcentric_ros.identification.encoder import Encoder, make_encoder
 from objectcentric_ros.identification.image_export import export
@@ -89,6 +89,16 @@ def test_a_saved_encoder_comes_back_as_it_was(checkpoint: Path, tmp_path: Path) 
     with torch.no_grad():
         first.projection.bias += 0.1
     assert encoder_key("mine", first) != card["key"]
+
+
+def test_an_encoders_backbone_may_be_asked_for_its_own_features(checkpoint: Path) -> None:
+    whole, features = load_torch_encoder(checkpoint), load_torch_encoder(checkpoint, 48)
+    image = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
+    network = load_encoder(checkpoint)
+    with torch.no_grad():
+        expected = network.features(torch.from_numpy(image).permute(2, 0, 1)[None].float())[0].numpy()
+    np.testing.assert_allclose(features.encode([image])[0], expected / np.linalg.norm(expected), atol=1e-5)
+    assert features.dimension == len(expected) != whole.dimension and features.key != whole.key
 
 
 def test_head_and_centre_come_back(tmp_path: Path) -> None:
@@ -179,18 +189,18 @@ def test_what_is_no_rgb_image_is_refused(exported: Path, image: np.ndarray) -> N
     ("key", "no card of"), ("dimension", "its card says"), ("graph", "no exported image encoder")])
 def test_files_that_do_not_belong_together_are_refused(exported: Path, tmp_path: Path, damage: str, text: str) -> None:
     place = copy_of(exported, tmp_path)
-    path = deployed_encoder.with_ending(place, ".yaml")
+    path = exported_model.with_ending(place, ".yaml")
     card = yaml.safe_load(path.read_text())
-    weights = deployed_encoder.with_ending(place, ".int8.bin")
+    weights = exported_model.with_ending(place, ".int8.bin")
     if damage == "bin":
         weights.write_bytes(weights.read_bytes()[:-1] + b"\0\1"[:1])
         weights.write_bytes(weights.read_bytes() + b"x")
     elif damage == "no bin":
         weights.unlink()
     elif damage == "graph":
-        graph = deployed_encoder.with_ending(place, ".int8.xml")
+        graph = exported_model.with_ending(place, ".int8.xml")
         graph.write_text("<net/>")
-        card["export"]["files"]["int8"][graph.name] = deployed_encoder.file_digest(graph)
+        card["export"]["files"]["int8"][graph.name] = exported_model.file_digest(graph)
     elif damage == "no export":
         del card["export"]
     elif damage == "key":
@@ -203,7 +213,7 @@ def test_files_that_do_not_belong_together_are_refused(exported: Path, tmp_path:
 
 
 def test_the_encoder_identification_is_the_shipped_one(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployed_encoder, "share_dir", lambda: tmp_path)
+    monkeypatch.setattr(exported_model, "share_dir", lambda: tmp_path)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(EncoderMissing, match="objectcentric train image-encoder"):
         make_encoder("identification")
@@ -211,7 +221,7 @@ def test_the_encoder_identification_is_the_shipped_one(exported: Path, tmp_path:
     place = copy_of(exported, tmp_path / "models")
     for ending in (".yaml", ".xml", ".bin", ".int8.xml", ".int8.bin"):
         target = tmp_path / "models" / f"identification_image{ending}"
-        deployed_encoder.with_ending(place, ending).rename(target)
+        exported_model.with_ending(place, ending).rename(target)
     card = (tmp_path / "models" / "identification_image.yaml").read_text().replace("mine.v1.", "identification_image.")
     (tmp_path / "models" / "identification_image.yaml").write_text(card)
     assert make_encoder("identification").key.startswith("mine-")
