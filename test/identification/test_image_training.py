@@ -18,10 +18,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("lightning")
 pytest.importorskip("lightly")
@@ -32,6 +36,8 @@ import torch
 from timm.layers import DropPath
 from torch import nn
 
+from objectcentric_ros.descriptors.training import LAST
+from objectcentric_ros.identification.image_bank import ImageBank
 from objectcentric_ros.identification.image_cache import cached_images
 from objectcentric_ros.identification.image_draws import ImageDraws, draw_images
 from objectcentric_ros.identification.image_model import load_encoder, load_head
@@ -58,7 +64,7 @@ from objectcentric_ros.identification.image_training import train
 from objectcentric_ros.identification.image_validation import top1, validation_part
 from objectcentric_ros.identification.manifest import Manifest, ManifestRow
 from objectcentric_ros.paths import share_dir
-from objectcentric_ros.recipe import load_recipe
+from objectcentric_ros.recipe import as_mapping, load_recipe
 
 TINY = ImageNetworkConfig(backbone="test_efficientnet", side=32, embedding=8, mean=(127.0,) * 3, std=(128.0,) * 3, drop_path=0.2)
 RECIPE = ImageRecipe(
@@ -348,6 +354,26 @@ def test_a_killed_training_goes_on_to_the_same_end(pictures: Manifest, tmp_path:
         assert torch.allclose(tensor, second[name], atol=1e-4), name
     heads = [load_head(tmp_path / f"{name}.safetensors") for name in ("whole", "part")]
     assert torch.allclose(heads[0][1], heads[1][1], atol=1e-3)
+
+
+def test_two_processes_have_one_bank(pictures: Manifest, tmp_path: Path) -> None:
+    """One step of one draw a process: the bank that is saved has the two images of both draws anew."""
+    train(dataclasses.replace(GALLERY, training=ImageTrainingConfig(steps=1, batch=2)), pictures, tmp_path / "a.safetensors",
+          tmp_path / "a", progress=False)
+    recipe = dataclasses.replace(GALLERY, start=str(tmp_path / "a.safetensors"), curriculum=(),
+                                 training=ImageTrainingConfig(steps=1, batch=1, validation_objects=0))
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(as_mapping(recipe)))
+    command = [sys.executable, "-m", "objectcentric_ros.cli", "train", "image-encoder", str(tmp_path / "two.yaml"), "--data",
+               str(pictures.root), "--out", str(tmp_path / "two.safetensors"), "--devices", "2", "--accelerator", "cpu",
+               "--strategy", "ddp"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=110, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert result.returncode == 0, result.stderr[-2000:]
+    cache = cached_images(pictures.select("train"), recipe.data.side)
+    before = ImageBank.of(cache, TINY.embedding)
+    before.fill(load_encoder(tmp_path / "a.safetensors"), cache)
+    after = torch.load(tmp_path / "two" / LAST, weights_only=True)["state_dict"]["bank.vectors"]
+    changed = (after - before.vectors).abs().amax(dim=1) > 0.01
+    assert int(changed.sum()) == 4 and len(before.objects[changed].unique()) == 2
 
 
 def test_a_training_starts_from_another_with_its_head(pictures: Manifest, tmp_path: Path) -> None:
