@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and write the table; returns the exit code."""
     import dataclasses
 
-    from objectcentric_ros.verbs.train_descriptors import family_views, recipe_file, training_views
+    from objectcentric_ros.verbs.train_descriptors import family_views, training_views
+    from objectcentric_ros.verbs.training_options import recipe_file
     try:
         import lightning  # noqa: F401
         import matplotlib  # noqa: F401

@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     import cv2
     import numpy as np
 
-    from objectcentric_ros.verbs.train_descriptors import overrides_of, recipe_file, training_views
+    from objectcentric_ros.verbs.train_descriptors import training_views
+    from objectcentric_ros.verbs.training_options import overrides_of, recipe_file
     try:
         from objectcentric_ros.descriptors.data import PairDataset
         from objectcentric_ros.descriptors.recipe import DescriptorRecipe

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     from objectcentric_ros.identification.manifest import ManifestError
     from objectcentric_ros.identification.size_evidence import read_size_table
     from objectcentric_ros.recipe import load_recipe
-    from objectcentric_ros.verbs.train_descriptors import recipe_file
+    from objectcentric_ros.verbs.training_options import recipe_file
 
     began = time.monotonic()
 

@@ -73,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from objectcentric_ros.descriptors.training import train
     from objectcentric_ros.descriptors.views import ObjectView, default_camera
     from objectcentric_ros.recipe import load_recipe
-    from objectcentric_ros.verbs.train_descriptors import recipe_file
+    from objectcentric_ros.verbs.training_options import recipe_file
 
     photo, scene = (_read(path) for path in (arguments.photo, arguments.scene))
     mask = np.ones(photo.shape[:2], np.bool_) if arguments.mask is None else _read(arguments.mask)[..., 0] > 127

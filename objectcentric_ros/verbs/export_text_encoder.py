@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 
 EXAMPLES = """examples:
-  objectcentric export text-encoder out/identification/models/text_cpu.safetensors --output models/identification_text
+  objectcentric export text-encoder out/identification_models/text_cpu.safetensors --output models/identification_text
   objectcentric export text-encoder mine.safetensors --data out/identification
 
 Writes OUTPUT.xml and .bin (OpenVINO, weights in 8 bits), OUTPUT_tokenizer.json, and OUTPUT.yaml, the card. It is refused when the

@@ -23,31 +23,30 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from objectcentric_ros.paths import share_dir
+from objectcentric_ros.verbs.training_options import (
+    add_device_options,
+    add_recipe_options,
+    device_options,
+    overrides_of,
+    recipe_file,
+    work_folder,
+)
 
 EXAMPLES = """examples:
-  objectcentric train descriptors cpu --set data.folder=photos --output models/mine.safetensors
+  objectcentric train descriptors cpu --set data.folder=photos --out models/mine.safetensors
   objectcentric train descriptors shipped_caps
   objectcentric train descriptors paper --devices 4 --set data.family=mixed
   objectcentric train descriptors quick --set training.steps=50
 
 RECIPE is a file, or a name in config/descriptors. A folder of photographs has NAME.color.jpg with NAME.mask.png, one
-sub-folder an object (`objectcentric capture` makes them). A training that was killed goes on where it was when it is
-called again; --fresh starts over."""
+sub-folder an object (`objectcentric capture` makes them). A training that was killed goes on where it was with --resume, and
+starts over without."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("recipe", metavar="RECIPE", help="recipe file, or its name in config/descriptors")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-                        help="another value for a key of the recipe, such as training.steps=100; may be repeated")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="model file (default: out/descriptors/NAME.safetensors)")
-    parser.add_argument("--work", type=Path, metavar="FOLDER", help="checkpoints and logs (default: beside the model)")
-    parser.add_argument("--fresh", action="store_true", help="start over, whatever a killed training left")
-    parser.add_argument("--devices", type=int, default=1, metavar="N", help="processes or GPUs on this machine (default 1)")
-    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1; see Lightning's documentation)")
-    parser.add_argument("--accelerator", default="auto", metavar="NAME", help="cpu, cuda, … as Lightning has them (default auto)")
-    parser.add_argument("--strategy", default="auto", metavar="NAME", help="ddp, … as Lightning has them (default auto)")
+    add_recipe_options(parser, "descriptors", "out/descriptors/NAME.safetensors")
+    add_device_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -70,48 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"objectcentric train descriptors: {error}", file=sys.stderr)
         return 2
     output = arguments.output or Path("out") / "descriptors" / f"{recipe.name}.safetensors"
-    work = arguments.work or output.with_suffix("")
-    if arguments.fresh:
-        for path in work.glob("*.ckpt"):
-            path.unlink()
-    options: dict[str, Any] = {"devices": arguments.devices, "num_nodes": arguments.nodes, "accelerator": arguments.accelerator,
-                               "strategy": arguments.strategy}
+    work = work_folder(arguments, output)
     try:
-        card = train(recipe, views, output, work, trainer=options)
+        card = train(recipe, views, output, work, trainer=device_options(arguments))
     except ValueError as error:
         print(f"objectcentric train descriptors: {error}", file=sys.stderr)
         return 2
     figures = ", ".join(f"{name} {value:.3f}" for name, value in card["validation_on_training_instances"].items())
     print(f"wrote {output} after {card['steps']} steps, {card['seconds']} s; on pairs of the training's own objects: {figures}")
     return 0
-
-
-def recipe_file(name: str, folder: str = "descriptors") -> Path:
-    """The recipe of this path, or of this name in config.
-
-    Raises:
-        ValueError: there is neither.
-    """
-    if Path(name).is_file():
-        return Path(name)
-    place = share_dir() / "config" / folder
-    if (place / f"{name}.yaml").is_file():
-        return place / f"{name}.yaml"
-    there = ", ".join(sorted(path.stem for path in place.glob("*.yaml")))
-    raise ValueError(f"there is no recipe file {name}, nor a recipe of that name; the names are {there}")
-
-
-def overrides_of(texts: list[str]) -> dict[str, Any]:
-    """KEY=VALUE texts as a mapping, values as YAML has them."""
-    import yaml
-
-    found = {}
-    for text in texts:
-        key, separator, value = text.partition("=")
-        if not separator or not key:
-            raise ValueError(f"--set wants KEY=VALUE, got {text!r}")
-        found[key] = yaml.safe_load(value)
-    return found
 
 
 def training_views(recipe: Any) -> list[Any]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from objectcentric_ros.identification.fusion_recipe import FusionRecipe
-from objectcentric_ros.verbs.train_descriptors import overrides_of, recipe_file
+from objectcentric_ros.verbs.training_options import overrides_of, recipe_file
 
 if TYPE_CHECKING:
     from objectcentric_ros.identification.embedded_set import EmbeddedSet

@@ -24,6 +24,15 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from objectcentric_ros.verbs.training_options import (
+    add_device_options,
+    add_recipe_options,
+    device_options,
+    overrides_of,
+    recipe_file,
+    work_folder,
+)
+
 EXAMPLES = """examples:
   objectcentric train image-encoder image_cpu_self_supervised --data out/identification
   objectcentric train image-encoder image_cpu_incremental --data out/identification --out models/mine.safetensors
@@ -37,18 +46,9 @@ that was killed goes on there with --resume, and starts over without. Only the s
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("recipe", metavar="RECIPE", help="recipe file, or its name in config/identification")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-                        help="another value for a key of the recipe, such as training.steps=100; may be repeated")
+    add_recipe_options(parser, "identification", "out/identification_models/NAME.safetensors")
     parser.add_argument("--data", type=Path, metavar="DIR", help="dataset, a folder with manifest.csv (default: the recipe's)")
-    parser.add_argument("--out", type=Path, metavar="FILE",
-                        help="model file (default: out/identification_models/NAME.safetensors)")
-    parser.add_argument("--work", type=Path, metavar="FOLDER", help="checkpoints and logs (default: beside the model)")
-    parser.add_argument("--resume", action="store_true", help="go on where a killed training of the same model stopped")
-    parser.add_argument("--devices", type=int, default=1, metavar="N", help="processes or GPUs on this machine (default 1)")
-    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1; see Lightning's documentation)")
-    parser.add_argument("--accelerator", default="auto", metavar="NAME", help="cpu, cuda, as Lightning has them (default auto)")
-    parser.add_argument("--strategy", default="auto", metavar="NAME", help="ddp, ... as Lightning has them (default auto)")
+    add_device_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,20 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
     from objectcentric_ros.identification.image_training import train
     from objectcentric_ros.identification.manifest import read_manifest
     from objectcentric_ros.recipe import load_recipe
-    from objectcentric_ros.verbs.train_descriptors import overrides_of, recipe_file
 
     try:
         overrides = overrides_of(arguments.overrides)
         recipe = load_recipe(recipe_file(arguments.recipe, "identification"), ImageRecipe, overrides)
         manifest = read_manifest(arguments.data or Path(recipe.data.manifest))
-        output = arguments.out or Path("out") / "identification_models" / f"{recipe.name}.safetensors"
-        work = arguments.work or output.with_suffix("")
-        if not arguments.resume:
-            for path in work.glob("*.ckpt"):
-                path.unlink()
+        output = arguments.output or Path("out") / "identification_models" / f"{recipe.name}.safetensors"
+        work = work_folder(arguments, output)
         terminal = sys.stderr.isatty()
-        options: dict[str, Any] = {"devices": arguments.devices, "num_nodes": arguments.nodes, "strategy": arguments.strategy,
-                                   "accelerator": arguments.accelerator, "callbacks": [] if terminal else [_lines(lightning)]}
+        options = {**device_options(arguments), "callbacks": [] if terminal else [_lines(lightning)]}
         card = train(recipe, manifest, output, work, trainer=options, progress=terminal, caching=_caching,
                      filling=_filling)
     except (ValueError, OSError) as error:

@@ -24,10 +24,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from objectcentric_ros.verbs.training_options import add_recipe_options, overrides_of, recipe_file, work_folder
+
 EXAMPLES = """examples:
   objectcentric train text-encoder text_cpu --data out/identification --image-model models/identification_image.safetensors
   objectcentric train text-encoder text_cpu --images out/vectors.npz --set training.steps=200
-  objectcentric train text-encoder text_clip --output out/identification/text_clip.safetensors
+  objectcentric train text-encoder text_clip --out models/my_titles.safetensors
   objectcentric train text-encoder text_quick --image-model efficientnet_lite0
 
 RECIPE is a file, or a name in config/identification that begins with text_. The regime text (recommended) leaves the image
@@ -41,18 +43,13 @@ IMAGE_MODEL = "models/identification_image.safetensors"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("recipe", metavar="RECIPE", help="recipe file, or its name in config/identification")
+    add_recipe_options(parser, "identification", "out/identification_models/NAME.safetensors")
     parser.add_argument("--data", type=Path, default=Path("out/identification"), metavar="FOLDER",
                         help="dataset with its manifest (default out/identification)")
     towers = parser.add_mutually_exclusive_group()
     towers.add_argument("--images", type=Path, metavar="FILE", help="vectors of the dataset's pictures, an embedded set (.npz)")
     towers.add_argument("--image-model", metavar="NAME", help="image encoder: a trained .safetensors, or the name of an encoder "
                         f"(default for the regime text: {IMAGE_MODEL}); the start of the regime image_text")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-                        help="another value for a key of the recipe, such as training.steps=100; may be repeated")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="model file (default: out/identification/models/NAME)")
-    parser.add_argument("--work", type=Path, metavar="FOLDER", help="checkpoints and logs (default: beside the model)")
-    parser.add_argument("--resume", action="store_true", help="go on where a killed training of the same model stopped")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,18 +66,14 @@ def run(arguments: argparse.Namespace) -> int:
     from objectcentric_ros.identification.text_recipe import TextRecipe
     from objectcentric_ros.identification.text_training import train_text
     from objectcentric_ros.recipe import load_recipe
-    from objectcentric_ros.verbs.train_descriptors import overrides_of, recipe_file
 
     try:
         recipe = load_recipe(recipe_file(arguments.recipe, "identification"), TextRecipe, overrides_of(arguments.overrides))
         if recipe.regime == "image_text" and arguments.image_model:
             recipe = replace(recipe, images=replace(recipe.images, start=arguments.image_model))
         material = _material(recipe, arguments)
-        output = arguments.output or Path("out") / "identification" / "models" / f"{recipe.name}.safetensors"
-        work = arguments.work or output.with_suffix("")
-        if not arguments.resume:
-            for path in work.glob("*.ckpt"):
-                path.unlink()
+        output = arguments.output or Path("out") / "identification_models" / f"{recipe.name}.safetensors"
+        work = work_folder(arguments, output)
         card = train_text(recipe, material, output, work, progress=sys.stderr.isatty())
     except (ValueError, OSError) as error:
         print(f"objectcentric train text-encoder: {error}", file=sys.stderr)

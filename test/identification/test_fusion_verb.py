@@ -29,7 +29,7 @@ from objectcentric_ros.identification.fusion import FusionModel
 from objectcentric_ros.identification.fusion_recipe import FusionRecipe
 from objectcentric_ros.identification.manifest import ManifestRow, write_manifest
 from objectcentric_ros.recipe import load_recipe
-from objectcentric_ros.verbs.train_descriptors import recipe_file
+from objectcentric_ros.verbs.training_options import recipe_file
 
 pytest.importorskip("xgboost")
 pytest.importorskip("mapie")
