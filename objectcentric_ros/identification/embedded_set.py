@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 from objectcentric_ros.identification.encoder import Encoder
 from objectcentric_ros.identification.manifest import REFERENCE_SOURCES, SOURCES, Manifest, ManifestRow
+from objectcentric_ros.identification.reference_views import SQUARES, encode_references
 
 if TYPE_CHECKING:
     from objectcentric_ros.identification.deployed_text import TextEncoder
@@ -161,7 +162,7 @@ def check_vectors(vectors: NDArray[np.float32], what: str) -> None:
 
 
 def embed_manifest(manifest: Manifest, encoder: Encoder, text_encoder: TextEncoder | None = None, cache: Path | None = None,
-                   progress: Progress | None = None, quarter_turns: int = 1) -> EmbeddedSet:
+                   progress: Progress | None = None, quarter_turns: int = 1, views: bool = False) -> EmbeddedSet:
     """Encode every image of a manifest, and every title where there is a text encoder.
 
     Args:
@@ -173,6 +174,7 @@ def embed_manifest(manifest: Manifest, encoder: Encoder, text_encoder: TextEncod
         progress: told after every batch.
         quarter_turns: in-plane orientations (1, 2 or 4) in which every picture of a reference is encoded, one row each, as the
             identifier does it.
+        views: encode references as encode_references does.
 
     Raises:
         ValueError: other quarter_turns.
@@ -190,7 +192,9 @@ def embed_manifest(manifest: Manifest, encoder: Encoder, text_encoder: TextEncod
         key = f"{encoder.key}+{text_encoder.key}"
     # An encoder in 8 bits has the key of the one that it was made of; what is measured is measured with its own vectors.
     made_by = " ".join(f"{type(one).__name__} {getattr(one, 'precision', '')}" for one in (encoder, text_encoder))
-    name = hashlib.sha256(f"{_VERSION} {key} {made_by} {quarter_turns} {manifest_hash(manifest)}".encode()).hexdigest()[:24]
+    magnified = f" {SQUARES}" if views else ""
+    described = f"{_VERSION} {key} {made_by} {quarter_turns}{magnified} {manifest_hash(manifest)}"
+    name = hashlib.sha256(described.encode()).hexdigest()[:24]
     if cache is not None and (cache / f"{name}.npz").is_file():
         return EmbeddedSet.load(cache / f"{name}.npz")
     parts = cache / f"{name}.parts" if cache is not None else None
@@ -202,7 +206,7 @@ def embed_manifest(manifest: Manifest, encoder: Encoder, text_encoder: TextEncod
 
     for start in range(0, len(rows), _PART):
         stop = min(start + _PART, len(rows))
-        vectors[start:stop] = _part(manifest.root, rows[start:stop], encoder, text_encoder,
+        vectors[start:stop] = _part(manifest.root, rows[start:stop], encoder, text_encoder, views,
                                     parts / f"{start}.npy" if parts else None, partial(_after, start, report))
     result = EmbeddedSet(
         np.array([row.object_id for row, _ in rows], dtype=np.str_),
@@ -240,7 +244,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def _part(root: Path, rows: Sequence[tuple[ManifestRow, int]], encoder: Encoder, text_encoder: TextEncoder | None,
-          kept: Path | None, progress: Callable[[int], None]) -> NDArray[np.float32]:
+          views: bool, kept: Path | None, progress: Callable[[int], None]) -> NDArray[np.float32]:
     """Vectors of some rows with their quarter turns, read from the file of a run before if it is there."""
     if kept is not None and kept.is_file():
         vectors: NDArray[np.float32] = np.load(kept, allow_pickle=False)
@@ -251,8 +255,9 @@ def _part(root: Path, rows: Sequence[tuple[ManifestRow, int]], encoder: Encoder,
     texts = [index for index, (row, _) in enumerate(rows) if row.source == "text"]
     done = 0
     for batch in (images[start:start + _BATCH] for start in range(0, len(images), _BATCH)):
-        vectors[batch] = encoder.encode([np.ascontiguousarray(np.rot90(read_image(root / rows[index][0].path), rows[index][1]))
-                                         for index in batch])
+        pictures = [np.ascontiguousarray(np.rot90(read_image(root / rows[index][0].path), rows[index][1])) for index in batch]
+        sources = [rows[index][0].source for index in batch]
+        vectors[batch] = encode_references(encoder, pictures, sources) if views else encoder.encode(pictures)
         done += len(batch)
         progress(done)
     if texts and text_encoder is not None:

@@ -99,6 +99,7 @@ class RowConfig:
         text: file of the text tower of its space; empty: no titles.
         tables: that it stands in, of TABLES.
         quarter_turns: orientations (1, 2, 4) in which references are embedded.
+        views: whether pictures of bins and catalogs are embedded at several magnifications.
         features: of a .safetensors: the backbone's features of images of this side [px] in place of the linear layer's numbers.
         curves: whether its nearest references are measured in the scenarios as well.
         train: command that makes the files, shown where they are missing.
@@ -110,6 +111,7 @@ class RowConfig:
     text: str = ""
     tables: tuple[str, ...] = ("I",)
     quarter_turns: int = 1
+    views: bool = False
     features: int = 0
     curves: bool = False
     train: str = ""

@@ -113,14 +113,14 @@ def embed_row(row: RowConfig, manifest: Manifest, cache: Path | None, progress: 
     """
     image = open_image_encoder(row.image, row.features)
     text = open_text_encoder(row.text) if row.text else None
-    return embed_manifest(manifest, image, text, cache, progress, row.quarter_turns)
+    return embed_manifest(manifest, image, text, cache, progress, row.quarter_turns, row.views)
 
 
 def check_fusion(model: FusionModel, row: RowConfig, embedded: EmbeddedSet, name: str) -> None:
     """Refuse a fusion model that was trained on other encoders' distances.
 
     Raises:
-        ValueError: its keys or its orientations are not those of the row.
+        ValueError: its keys, its orientations or its views are not those of the row.
     """
     trained = "+".join(key for key in (model.image_key, model.text_key) if key)
     if trained != embedded.key:
@@ -129,3 +129,6 @@ def check_fusion(model: FusionModel, row: RowConfig, embedded: EmbeddedSet, name
     if model.quarter_turns != row.quarter_turns:
         raise ValueError(f"fusion model {name} was trained with references in {model.quarter_turns} orientations, the row "
                          f"{row.name} has {row.quarter_turns}")
+    if model.views != row.views:
+        raise ValueError(f"fusion model {name} was trained {'with' if model.views else 'without'} views of references, the row "
+                         f"{row.name} {'has' if row.views else 'lacks'} them")

@@ -201,6 +201,11 @@ class FusionModel:
         """In how many orientations the references were embedded."""
         return int(self.card["quarter_turns"])
 
+    @property
+    def views(self) -> bool:
+        """Whether pictures of bins and catalogs are embedded at several magnifications; see encode_references."""
+        return bool(self.card.get("views", False))
+
     def threshold(self, precision: float) -> float | None:
         """Least probability of an answer that promises this precision (identification.reject); None where none can.
 

@@ -37,6 +37,7 @@ class FusionDataConfig:
         image: image encoder, by name or file, as a robot loads it.
         text: text encoder of its space; empty or null: no titles.
         quarter_turns: orientations (1, 2, 4) in which references are embedded; the identifier takes this number from the card.
+        views: whether pictures of bins and catalogs are embedded at several magnifications; from the card too.
         cache: folder of embeddings; empty: `.cache` in the dataset's folder.
     """
 
@@ -45,6 +46,7 @@ class FusionDataConfig:
     image: str = "efficientnet_lite0"
     text: str | None = ""
     quarter_turns: int = 1
+    views: bool = False
     cache: str = ""
 
     def __post_init__(self) -> None:

@@ -255,7 +255,7 @@ def make_card(key: str, recipe: FusionRecipe, features: str, fitted: tuple[float
                     f"without the true object; {recipe.cases.candidates[0]} to {recipe.cases.candidates[1]} candidates; "
                     f"one query of each object, {config.draws} draws, judged by trees that did not see the object",
         "promises": [_plain(asdict(promise)) for promise in promises],
-        "image_key": image_key, "text_key": text_key, "quarter_turns": recipe.data.quarter_turns,
+        "image_key": image_key, "text_key": text_key, "quarter_turns": recipe.data.quarter_turns, "views": recipe.data.views,
         "validation": dict(figures),
         **sizes,
         "recipe": as_mapping(recipe), "library": f"xgboost-cpu {importlib.metadata.version('xgboost-cpu')}",

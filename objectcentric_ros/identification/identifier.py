@@ -38,6 +38,7 @@ from objectcentric_ros.gallery.records import SOURCES, ObjectSummary
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.identification.encoder import Encoder
 from objectcentric_ros.identification.fusion import FusionModel
+from objectcentric_ros.identification.reference_views import encode_references
 from objectcentric_ros.identification.size_evidence import size_evidence
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class IdentifierConfig:
         quarter_turns: in-plane orientations (1, 2 or 4) in which every reference is embedded; the nearest one counts.
             It costs time once a reference instead of with every query: items lie in the tray any way round. A fusion model
             brings the number that it was trained with.
+        views: embed pictures of bins and catalogs at several magnifications; a fusion model brings this as well.
         precision: share of right answers that is promised with a fusion model, one of those that it was calibrated for; surer
             answers are given alone. 0 = every answer that is likelier than "none of these".
     """
@@ -66,6 +68,7 @@ class IdentifierConfig:
     temperature: float = 0.05
     none_distance: float = 0.38
     quarter_turns: int = 4
+    views: bool = False
     precision: float = 0.95
 
     def __post_init__(self) -> None:
@@ -211,14 +214,19 @@ class Identifier:
 
     @property
     def embedding_key(self) -> str:
-        """Key of the reference embeddings in the gallery: the encoders', and in how many orientations."""
+        """Key of the reference embeddings in the gallery: the encoders', in how many orientations, and whether with views."""
         key = self.encoder.key if self.text_encoder is None else f"{self.encoder.key}+{self.text_encoder.key}"
-        return key if self.quarter_turns == 1 else f"{key}-turns{self.quarter_turns}"
+        return key + (f"-turns{self.quarter_turns}" if self.quarter_turns > 1 else "") + ("-views" if self.views else "")
 
     @property
     def quarter_turns(self) -> int:
         """Orientations in which every reference image is embedded."""
         return self.config.quarter_turns if self.fusion is None else self.fusion.quarter_turns
+
+    @property
+    def views(self) -> bool:
+        """Whether pictures of bins and catalogs are embedded at several magnifications; see encode_references."""
+        return self.config.views if self.fusion is None else self.fusion.views
 
     def embed_references(self, candidates: Sequence[str], known: Mapping[str, ObjectSummary] | None = None) -> float:
         """Embed the candidates' references that these encoders have not seen yet; returns the time it took [ms].
@@ -239,16 +247,17 @@ class Identifier:
             if self.text_encoder is not None:
                 self._embed_texts(self.text_encoder, candidates, known or self.gallery.summaries(candidates))
             while missing := self.gallery.missing_embeddings(self.embedding_key, candidates, _REFERENCES_A_BATCH):
-                views, ids = [], []
-                for reference_id, object_id, _, data in missing:
+                images, sources, ids = [], [], []
+                for reference_id, object_id, source, data in missing:
                     try:
                         image = decode_image(data)[0]
                     except BadImage as error:
                         raise BadImage(f"reference {reference_id} of {object_id} is damaged, remove it: {error}") from error
                     for turn in range(0, 4, 4 // self.quarter_turns):
-                        views.append(np.ascontiguousarray(np.rot90(image, turn)))
+                        images.append(np.ascontiguousarray(np.rot90(image, turn)))
+                        sources.append(source if self.views else "")
                         ids.append(reference_id)
-                vectors = self.encoder.encode(views)
+                vectors = encode_references(self.encoder, images, sources)
                 self.gallery.put_embeddings(self.embedding_key, list(zip(ids, vectors, strict=True)))
         return _ms_since(start)
 

@@ -92,7 +92,8 @@ def _embed(recipe: FusionRecipe, data: Path | None) -> EmbeddedSet:
     cache = Path(recipe.data.cache) if recipe.data.cache else manifest.root / ".cache" / "embeddings"
     image = open_image_encoder(recipe.data.image)
     text = open_text_encoder(recipe.data.text) if recipe.data.text else None
-    return embed_manifest(manifest.select(split=recipe.data.split), image, text, cache, _progress, recipe.data.quarter_turns)
+    return embed_manifest(manifest.select(split=recipe.data.split), image, text, cache, _progress, recipe.data.quarter_turns,
+                          recipe.data.views)
 
 
 def _progress(done: int, total: int) -> None:

@@ -257,3 +257,13 @@ def test_references_are_embedded_in_quarter_turns_and_queries_are_not(tmp_path: 
     assert least[1] > 0.05 and least[2] > 0.05 and least[4] == pytest.approx(0, abs=1e-6)
     with pytest.raises(ValueError, match="quarter_turns"):
         embed_manifest(manifest, TopLeft(), quarter_turns=3)
+
+
+def test_views_are_of_references_that_show_more_than_the_thing_and_are_cached_apart(tmp_path: Path) -> None:
+    picture = np.full((60, 90, 3), (0, 255, 0), np.uint8)
+    picture[15:45, 30:60] = (255, 0, 0)
+    cv2.imwrite(str(tmp_path / "a.png"), picture)
+    manifest = Manifest(tmp_path, tuple(ManifestRow("a", source, "a.png") for source in ("query", "tray", "bin", "catalog")))
+    plain, viewed = (embed_manifest(manifest, MeanColour(), cache=tmp_path / "cache", views=views) for views in (False, True))
+    same = np.isclose(plain.vectors, viewed.vectors, atol=1e-6).all(axis=1)
+    assert same.tolist() == [True, True, False, False] and len(list((tmp_path / "cache").glob("*.npz"))) == 2

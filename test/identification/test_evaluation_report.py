@@ -262,7 +262,7 @@ def test_markdown_keeps_pipes_inside_cells() -> None:
     assert lines[2] == "| a\\|b | c |" and lines[3] == "| --- | ---: |" and lines[-1] == "note"
 
 
-def fusion_model(path: Path, image_key: str = "mean-1", quarter_turns: int = 1) -> Path:
+def fusion_model(path: Path, image_key: str = "mean-1", quarter_turns: int = 1, views: bool = False) -> Path:
     """Trees that like short distances."""
     import xgboost
 
@@ -273,7 +273,7 @@ def fusion_model(path: Path, image_key: str = "mean-1", quarter_turns: int = 1) 
     booster = xgboost.train(options, xgboost.DMatrix(distances, labels), 15)
     write_model(path, booster, {
         "features": "distances", "temperature": 1.0, "none_weight": 1.0, "thresholds": {0.9: 0.6, 0.99: None},
-        "image_key": image_key, "text_key": "", "quarter_turns": quarter_turns})
+        "image_key": image_key, "text_key": "", "quarter_turns": quarter_turns, "views": views})
     return path
 
 
@@ -289,7 +289,8 @@ def test_a_fusion_model_is_measured_beside_the_nearest_reference(recipe: Path, d
     assert (output / "reliability.png").is_file() and "% sure" in (output / "report.html").read_text()
 
 
-@pytest.mark.parametrize(("change", "said"), [({"image_key": "other-1"}, "other-1"), ({"quarter_turns": 4}, "4 orientations")])
+@pytest.mark.parametrize(("change", "said"), [({"image_key": "other-1"}, "other-1"), ({"quarter_turns": 4}, "4 orientations"),
+                                              ({"views": True}, "trained with views of references")])
 def test_a_fusion_model_of_other_distances_is_refused(
         change: dict[str, Any], said: str, recipe: Path, dataset: Path, tmp_path: Path,
         capsys: pytest.CaptureFixture[str]) -> None:

@@ -230,6 +230,23 @@ def test_orientations_are_those_of_the_model(gallery: Gallery, encoder, words: C
     assert gallery.stats().embeddings == {identifier.embedding_key: 3}           # two of the image, one of the title
 
 
+def test_pictures_of_bins_are_embedded_with_views_where_the_model_was_trained_so(gallery: Gallery, encoder,
+                                                                                   words: ColourWords) -> None:
+    """A small red thing in a green bin: squares about its middle are redder than the picture."""
+    picture = np.full((60, 90, 3), (0, 255, 0), np.uint8)
+    picture[15:45, 28:60] = (255, 0, 0)         # the same picture twice would be kept once
+    gallery.add_object(ObjectRecord("red", "Red mug"))
+    for source, image in (("tray", picture), ("bin", picture[::-1, ::-1])):
+        gallery.add_reference("red", source, encode_png(image))
+    found = {}
+    for views in (False, True):
+        identifier = Identifier(encoder, gallery, None, words, fusion(views=views, thresholds={0.95: 0.0}))
+        [result] = identifier.identify([patch((255, 0, 0))], ["red"]).results
+        found[views] = result.ranking[0].distances
+        assert identifier.embedding_key.endswith("-views") == views
+    assert found[True][1] < found[False][1] - 0.02 and found[True][0] == pytest.approx(found[False][0], abs=1e-5)
+
+
 @pytest.mark.parametrize(("change", "message"), [
     ({"text": {"image_key": "other-1"}}, "speaks the space of other-1"), ({"text": {"dimension": 5}}, "5 numbers"),
     ({"fusion": {"image_key": "other-1"}}, "trained on distances of other-1"),
