@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from objectcentric_ros.identification.identifier import IdentificationResult
+from objectcentric_ros.identification.ranking import IdentificationResult
 
 _LEAST_PROBABILITY = 1e-9      # keeps the logarithm finite; a candidate without references stays assignable only in theory
 

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.identification.encoder import make_encoder
 from objectcentric_ros.identification.fusion import FusionModel
-from objectcentric_ros.identification.identifier import Identifier, IdentifierConfig
+from objectcentric_ros.identification.identifier import Identifier
+from objectcentric_ros.identification.ranking import IdentifierConfig
 
 
 @dataclass(frozen=True)

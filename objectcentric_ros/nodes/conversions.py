@@ -48,7 +48,7 @@ from std_msgs.msg import Header  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint  # noqa: E402
 
 if TYPE_CHECKING:
-    from objectcentric_ros.identification.identifier import IdentificationResult
+    from objectcentric_ros.identification.ranking import IdentificationResult
 
 # dtype and channels of the encodings of sensor_msgs/image_encodings.hpp that a colour or depth camera sends
 _ENCODINGS: dict[str, tuple[type, int]] = {
@@ -389,7 +389,7 @@ def message_from_identification(result: IdentificationResult, segment_id: int) -
 
 def identification_from_message(message: interfaces.Identification) -> IdentificationResult:
     """Identification of a message."""
-    from objectcentric_ros.identification.identifier import IdentificationResult, RankedCandidate
+    from objectcentric_ros.identification.ranking import IdentificationResult, RankedCandidate
 
     ranking = tuple(RankedCandidate(
         object_id=c.object_id, title=c.title, probability=c.probability,

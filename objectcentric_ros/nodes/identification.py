@@ -31,8 +31,9 @@ from objectcentric_ros.gallery.records import SOURCES
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.identification.assignment import one_to_one
 from objectcentric_ros.identification.crop import crop_segment
-from objectcentric_ros.identification.identifier import IdentificationBatch, IdentificationResult, IdentifierConfig
+from objectcentric_ros.identification.identifier import IdentificationBatch
 from objectcentric_ros.identification.models import IdentifierModels, open_identifier
+from objectcentric_ros.identification.ranking import IdentificationResult, IdentifierConfig
 from objectcentric_ros.identification.size_evidence import measured_sides
 from objectcentric_ros.nodes import require
 from objectcentric_ros.segmentation.overlay import draw_overlay

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from objectcentric_ros.identification.assignment import assign
-from objectcentric_ros.identification.identifier import IdentificationResult, RankedCandidate
+from objectcentric_ros.identification.ranking import IdentificationResult, RankedCandidate
 
 NAN = np.full(4, np.nan, np.float32)
 

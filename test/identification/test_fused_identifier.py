@@ -30,7 +30,8 @@ from objectcentric_ros.gallery.records import ObjectRecord, ObjectSummary
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.identification.assignment import one_to_one
 from objectcentric_ros.identification.fusion import FusionError, FusionModel
-from objectcentric_ros.identification.identifier import Identifier, IdentifierConfig, rank_fused
+from objectcentric_ros.identification.identifier import Identifier
+from objectcentric_ros.identification.ranking import IdentifierConfig, rank_fused
 
 COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
 NAN = math.nan

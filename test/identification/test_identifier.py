@@ -25,7 +25,8 @@ from objectcentric_ros.gallery.errors import UnknownObject
 from objectcentric_ros.gallery.images import encode_png
 from objectcentric_ros.gallery.records import ObjectRecord, ObjectSummary
 from objectcentric_ros.gallery.store import Gallery
-from objectcentric_ros.identification.identifier import Identifier, IdentifierConfig, probabilities, rank
+from objectcentric_ros.identification.identifier import Identifier
+from objectcentric_ros.identification.ranking import IdentifierConfig, probabilities, rank
 
 COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200), "yellow": (200, 200, 0)}
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from objectcentric_ros.identification.assignment import one_to_one
-from objectcentric_ros.identification.identifier import IdentificationResult, RankedCandidate
+from objectcentric_ros.identification.ranking import IdentificationResult, RankedCandidate
 
 
 def result(**probabilities: float) -> IdentificationResult:

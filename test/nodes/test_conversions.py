@@ -31,6 +31,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from objectcentric_ros.geometry.camera import PinholeCamera
 from objectcentric_ros.geometry.se3 import T_from, exp
 from objectcentric_ros.grasping.grasp import Grasp
+from objectcentric_ros.identification.ranking import IdentificationResult, RankedCandidate
 from objectcentric_ros.motion.protocols import Trajectory
 from objectcentric_ros.nodes import conversions
 from objectcentric_ros.segmentation.segmenter import Segment, Segmentation
@@ -250,10 +251,9 @@ def test_broken_trajectory_says_what_is_wrong(message: JointTrajectory, sentence
 
 
 def test_identification_round_trip() -> None:
-    identifier = pytest.importorskip("objectcentric_ros.identification.identifier")
-    candidate = identifier.RankedCandidate("cup", "Cup", 0.75, np.array([0.1, np.nan, 0.3, np.nan], np.float32),
-                                           (0.08, 0.08, 0.1), None, 3, 2)
-    result = identifier.IdentificationResult((candidate,), False, 0.75, "clear")
+    candidate = RankedCandidate("cup", "Cup", 0.75, np.array([0.1, np.nan, 0.3, np.nan], np.float32),
+                                (0.08, 0.08, 0.1), None, 3, 2)
+    result = IdentificationResult((candidate,), False, 0.75, "clear")
     back = conversions.identification_from_message(conversions.message_from_identification(result, 5))
     (ranked,) = back.ranking
     assert (ranked.object_id, ranked.title, ranked.mass) == ("cup", "Cup", None)
