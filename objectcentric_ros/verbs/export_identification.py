@@ -41,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, default=256, metavar="N", help="to calibrate with (default 256)")
     parser.add_argument("--objects", type=int, default=300, metavar="N", help="that the accuracy is measured on (default 300)")
     parser.add_argument("--max-loss", type=float, default=0.01, metavar="X", help="of top-1 by int8 (default 0.01)")
+    parser.add_argument("--prefer", choices=("int8", "fp16"), default="int8",
+                        help="what robots use where int8 passes (default int8)")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="CPU threads of the timings (default 2)")
 
 
@@ -71,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise ValueError(f"{arguments.data} has no object of the split fusion with queries and references")
         measured = [read_image(part.file(row)) for row in part.rows]
         export(arguments.checkpoint, output, calibration_images(manifest, arguments.images),
-               lambda encoder: top1(part.rows, encoder.encode(measured))["mean_all"], max_loss=arguments.max_loss)
+               lambda encoder: top1(part.rows, encoder.encode(measured))["mean_all"], max_loss=arguments.max_loss,
+               prefer=arguments.prefer)
         for line in _times(output, measured, arguments.threads):
             print(line)
     except (ValueError, OSError) as error:

@@ -153,6 +153,14 @@ def test_int8_is_of_length_one_too_and_of_the_same_key(exported: Path) -> None:
     assert np.mean(np.sum(small.encode(images) * large.encode(images), axis=1)) > 0.9
 
 
+def test_robots_may_be_given_16_bits_where_int8_passes(checkpoint: Path, tmp_path: Path) -> None:
+    card = export(checkpoint, tmp_path / "m", pictures_of(1, 4), lambda encoder: 1.0, prefer="fp16", report=lambda text: None)
+    assert set(card["export"]["files"]) == {"fp16", "int8"} and DeployedImageEncoder(tmp_path / "m").precision == "fp16"
+    assert DeployedImageEncoder(tmp_path / "m", "int8").precision == "int8"
+    with pytest.raises(ValueError, match="prefer must be"):
+        export(checkpoint, tmp_path / "m", pictures_of(1, 4), lambda encoder: 1.0, prefer="int4")
+
+
 def test_int8_that_loses_too_much_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     told: list[str] = []
 
