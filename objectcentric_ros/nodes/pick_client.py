@@ -29,6 +29,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from objectcentric_ros.nodes import require
+from objectcentric_ros.nodes.action_client import PatientActionClient
 from objectcentric_ros.nodes.camera_subscription import CameraSubscription
 from objectcentric_ros.nodes.conversions import color_from_image, compressed_from_color
 from objectcentric_ros.nodes.graph_client import GraphClient
@@ -39,7 +40,6 @@ from objectcentric_ros.picking.result import PickResult
 require("rclpy", "objectcentric_interfaces")
 
 from objectcentric_interfaces.action import PickObject  # noqa: E402
-from rclpy.action import ActionClient  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
 POLL = 0.05   # [s]
@@ -55,7 +55,7 @@ class PickClient(GraphClient):
 
     def __init__(self, namespace: str = "", heartbeat_timeout: float = 4.0) -> None:
         super().__init__("pick_client", namespace)
-        self._client = ActionClient(self.node, PickObject, "pick_object")
+        self._client = PatientActionClient(self.node, PickObject, "pick_object")
         self._heartbeats = Heartbeats(self.node, ("pick",), heartbeat_timeout)
         self._cancel = threading.Event()
 

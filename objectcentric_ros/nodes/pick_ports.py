@@ -30,6 +30,7 @@ from objectcentric_ros.grasping.drawing import draw_grasp
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.motion.protocols import MotionOutcome
 from objectcentric_ros.nodes import require
+from objectcentric_ros.nodes.action_client import PatientActionClient
 from objectcentric_ros.nodes.calls import POLL, call, run_action
 from objectcentric_ros.nodes.camera_subscription import CameraSubscription
 from objectcentric_ros.nodes.conversions import (
@@ -55,7 +56,6 @@ from geometry_msgs.msg import PoseStamped  # noqa: E402
 from objectcentric_interfaces.action import ExecuteGrasp, MoveTo  # noqa: E402
 from objectcentric_interfaces.msg import PickAttempt, Segments  # noqa: E402
 from objectcentric_interfaces.srv import GetObject, IdentifyObject, ListObjects, PlanGrasp, RecordPick  # noqa: E402
-from rclpy.action import ActionClient  # noqa: E402
 from rclpy.callback_groups import ReentrantCallbackGroup  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
@@ -93,8 +93,8 @@ class RosPorts:
         self._list_objects = service(ListObjects, "gallery/list_objects")
         self._record_pick = service(RecordPick, "gallery/record_pick")
         self._identify, self._plan_grasp = service(IdentifyObject, "identify_object"), service(PlanGrasp, "plan_grasp")
-        self._execute_grasp = ActionClient(node, ExecuteGrasp, "execute_grasp", callback_group=group)
-        self._move_to = ActionClient(node, MoveTo, "move_to", callback_group=group)
+        self._execute_grasp = PatientActionClient(node, ExecuteGrasp, "execute_grasp", callback_group=group)
+        self._move_to = PatientActionClient(node, MoveTo, "move_to", callback_group=group)
         self._width = float("nan")
         self._arrived = threading.Condition()
         self._segments: Segments | None = None

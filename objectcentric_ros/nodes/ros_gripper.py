@@ -24,6 +24,7 @@ from typing import Any
 
 from objectcentric_ros.motion.protocols import GripperResult
 from objectcentric_ros.nodes import require
+from objectcentric_ros.nodes.action_client import PatientActionClient
 
 require("rclpy", "franka_msgs")
 
@@ -64,8 +65,8 @@ class RosGripper:
     def __init__(self, node: Node, config: RosGripperConfig) -> None:
         self._node, self._config = node, config
         # A group of its own each: an rclpy action client is not made to be run by two threads at once.
-        self._move = ActionClient(node, Move, f"{config.name}/move", callback_group=MutuallyExclusiveCallbackGroup())
-        self._grasp = ActionClient(node, Grasp, f"{config.name}/grasp", callback_group=MutuallyExclusiveCallbackGroup())
+        self._move = PatientActionClient(node, Move, f"{config.name}/move", callback_group=MutuallyExclusiveCallbackGroup())
+        self._grasp = PatientActionClient(node, Grasp, f"{config.name}/grasp", callback_group=MutuallyExclusiveCallbackGroup())
         self._stop = node.create_client(Trigger, f"{config.name}/stop", callback_group=MutuallyExclusiveCallbackGroup())
         self._arrived = threading.Condition()
         self._width: float | None = None
