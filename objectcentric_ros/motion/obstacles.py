@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from objectcentric_ros.geometry.camera import PinholeCamera
 from objectcentric_ros.geometry.frame import RgbdFrame
+from objectcentric_ros.geometry.franka_hand import HAND_TCP_DISTANCE
 from objectcentric_ros.geometry.layout import CellLayout, Container
 from objectcentric_ros.geometry.se3 import invert, transform_points
 from objectcentric_ros.motion.protocols import Box
@@ -33,8 +34,6 @@ from objectcentric_ros.motion.protocols import Box
 # A camera body behind the optical centre: the D435's 90 x 25 x 25 mm with 5 mm to spare on every side [m].
 _CAMERA_SIZE = (0.10, 0.035, 0.037)
 _CAMERA_CENTRE_BEHIND = 0.0145
-# fr3_hand_tcp lies this far along fr3_hand's z [m], in franka_description and by libfranka's default.
-TCP_BELOW_HAND = 0.1034
 _FINGER_BEYOND_TCP = 0.01
 _WRIST_ABOVE_HAND = 0.2
 
@@ -194,10 +193,10 @@ def _on_hand(points: NDArray[np.float32], frame: RgbdFrame, layout: CellLayout, 
     in_hand = transform_points(layout.T_hand_camera @ invert(frame.T_base_camera), points)
     gripper = layout.gripper
     half = np.array([max(gripper.hand_depth / 2, gripper.finger_thickness), gripper.hand_width / 2]) + margin
-    along = (in_hand[:, 2] >= -_WRIST_ABOVE_HAND) & (in_hand[:, 2] <= TCP_BELOW_HAND + _FINGER_BEYOND_TCP + margin)
+    along = (in_hand[:, 2] >= -_WRIST_ABOVE_HAND) & (in_hand[:, 2] <= HAND_TCP_DISTANCE + _FINGER_BEYOND_TCP + margin)
     own = np.all(np.abs(in_hand[:, :2]) <= half, axis=1) & along
     if carried is not None:
-        in_box = transform_points(invert(carried.T_base_box), in_hand - [0.0, 0.0, TCP_BELOW_HAND])
+        in_box = transform_points(invert(carried.T_base_box), in_hand - [0.0, 0.0, HAND_TCP_DISTANCE])
         own |= np.all(np.abs(in_box) <= np.asarray(carried.size) / 2 + margin, axis=1)
     return np.asarray(own)
 

@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from objectcentric_ros.geometry.franka_hand import HAND_TCP_DISTANCE
 from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.grasping.geometric import GeometricGraspConfig, GeometricGraspPlanner
 from objectcentric_ros.grasping.grasp import Grasp
@@ -46,7 +47,7 @@ from objectcentric_ros.simulation.catalogue import Catalogue
 from objectcentric_ros.simulation.cell import Cell
 from objectcentric_ros.simulation.clutter import ClutterError
 from objectcentric_ros.simulation.kinematics import UnreachablePose, solve_pose
-from objectcentric_ros.simulation.scene import HAND_TCP_DISTANCE, build_model, mujoco
+from objectcentric_ros.simulation.scene import build_model, mujoco
 
 _FORCE = 30.0        # N, what a pick uses for light items
 _LIFT = 0.15         # m

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectcentric_ros.geometry.frame import RgbdFrame
+from objectcentric_ros.geometry.franka_hand import HAND_TCP_DISTANCE
 from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.simulation import scene
 from objectcentric_ros.simulation.catalogue import Item
@@ -97,7 +98,7 @@ class Cell:
         clutter_rng, self._sensor_rng = np.random.default_rng(seed).spawn(2)
         self._sensor = D435Model(sensor or DepthSensorConfig())
         self._index_joints()
-        self._look(solve_pose(self._model, "hand", np.array([0.0, 0.0, scene.HAND_TCP_DISTANCE]),
+        self._look(solve_pose(self._model, "hand", np.array([0.0, 0.0, HAND_TCP_DISTANCE]),
                               self.layout.named_poses[_LOOK_POSE], self.joint_names, self.layout.home))
         self.drop(clutter_rng)
         self._data.time = 0.0
@@ -190,7 +191,7 @@ class Cell:
         """Pose of the TCP now, (4, 4)."""
         with self._lock:
             T_base_tcp = _body_pose(self._data, self._hand_body)
-        T_base_tcp[:3, 3] += T_base_tcp[:3, 2] * scene.HAND_TCP_DISTANCE
+        T_base_tcp[:3, 3] += T_base_tcp[:3, 2] * HAND_TCP_DISTANCE
         return T_base_tcp
 
     def link_transforms(self) -> dict[tuple[str, str], NDArray[np.float64]]:
@@ -200,7 +201,7 @@ class Cell:
         T = {(parent, child): np.linalg.inv(poses[parent]) @ poses[child] for parent, child in self._link_pairs}
         layout = self.layout
         T_tcp = np.eye(4)
-        T_tcp[2, 3] = scene.HAND_TCP_DISTANCE
+        T_tcp[2, 3] = HAND_TCP_DISTANCE
         T_color_optical = np.eye(4)
         T_color_optical[:3, :3] = _OPTICAL
         T[layout.hand_frame, layout.tcp_frame] = T_tcp

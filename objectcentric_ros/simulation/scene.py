@@ -33,7 +33,6 @@ from objectcentric_ros.simulation.item_model import ItemModel, VisualPart, load_
 from objectcentric_ros.simulation.robot_meshes import light_meshes
 
 TIMESTEP = 0.002
-HAND_TCP_DISTANCE = 0.1034                          # fr3_hand to fr3_hand_tcp along z [m], franka_description
 ARM_JOINTS = tuple(f"fr3_joint{number}" for number in range(1, 8))
 FINGER_JOINTS = ("finger_joint1", "finger_joint2")
 HAND_ACTUATOR = "hand"

@@ -22,9 +22,9 @@ import numpy as np
 import pytest
 
 from objectcentric_ros.geometry.frame import RgbdFrame
+from objectcentric_ros.geometry.franka_hand import HAND_TCP_DISTANCE
 from objectcentric_ros.geometry.layout import CellLayout, top_down
 from objectcentric_ros.motion.obstacles import (
-    TCP_BELOW_HAND,
     ObstacleConfig,
     boxes_from_depth,
     camera_box,
@@ -41,7 +41,7 @@ LOOK = LAYOUT.named_poses["look"]
 
 def camera_pose(T_base_tcp=LOOK):
     T_hand_tcp = np.eye(4)
-    T_hand_tcp[2, 3] = TCP_BELOW_HAND
+    T_hand_tcp[2, 3] = HAND_TCP_DISTANCE
     return T_base_tcp @ np.linalg.inv(T_hand_tcp) @ LAYOUT.T_hand_camera
 
 
@@ -90,6 +90,10 @@ def covered(boxes, points):
 def corners(boxes):
     return (np.min([b.T_base_box[:3, 3] - np.asarray(b.size) / 2 for b in boxes], axis=0),
             np.max([b.T_base_box[:3, 3] + np.asarray(b.size) / 2 for b in boxes], axis=0))
+
+
+def test_the_shipped_cell_has_the_hands_own_tcp():
+    assert LAYOUT.T_hand_tcp[2, 3] == HAND_TCP_DISTANCE
 
 
 def test_empty_cell_gives_no_obstacles():

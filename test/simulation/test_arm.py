@@ -26,6 +26,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from objectcentric_ros.geometry.franka_hand import HAND_TCP_DISTANCE
 from objectcentric_ros.geometry.layout import CellLayout, top_down
 from objectcentric_ros.motion.protocols import MotionOutcome, Trajectory
 from objectcentric_ros.simulation import scene
@@ -51,7 +52,7 @@ class _Bench:
         return Trajectory(self.arm.joint_names, times, q0 + way[:, None] * (q - q0), speed[:, None] * (q - q0))
 
     def joints(self, T_base_tcp: NDArray[np.float64], start: NDArray[np.float64]) -> NDArray[np.float64]:
-        return solve_pose(self._robot, "hand", np.array([0, 0, scene.HAND_TCP_DISTANCE]), T_base_tcp, scene.ARM_JOINTS, start)
+        return solve_pose(self._robot, "hand", np.array([0, 0, HAND_TCP_DISTANCE]), T_base_tcp, scene.ARM_JOINTS, start)
 
     def go(self, T_base_tcp: NDArray[np.float64], duration: float, start: NDArray[np.float64] | None = None) -> MotionOutcome:
         q = self.joints(T_base_tcp, self.arm.state().positions if start is None else start)

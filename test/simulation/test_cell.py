@@ -27,6 +27,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from objectcentric_ros.geometry.franka_hand import HAND_TCP_DISTANCE
 from objectcentric_ros.geometry.layout import CellLayout, top_down
 from objectcentric_ros.simulation import scene
 from objectcentric_ros.simulation.catalogue import Catalogue
@@ -76,7 +77,7 @@ def test_de_projected_depth_lies_on_floor_and_table(empty_tray: Cell) -> None:
 
 def test_the_camera_is_where_the_hand_eye_transform_puts_it(clutter: Cell) -> None:
     T_tcp_hand = np.eye(4)
-    T_tcp_hand[2, 3] = -scene.HAND_TCP_DISTANCE
+    T_tcp_hand[2, 3] = -HAND_TCP_DISTANCE
     expected = LAYOUT.named_poses["look"] @ T_tcp_hand @ LAYOUT.T_hand_camera
     np.testing.assert_allclose(clutter.render().T_base_camera, expected, atol=5e-4)
 
@@ -188,7 +189,7 @@ def test_a_closed_cell_says_so(catalogue: Catalogue) -> None:
 
 def test_inverse_kinematics_reaches_what_forward_kinematics_says() -> None:
     robot = scene.build_model(LAYOUT, [])
-    offset = np.array([0.0, 0.0, scene.HAND_TCP_DISTANCE])
+    offset = np.array([0.0, 0.0, HAND_TCP_DISTANCE])
     goal = top_down([0.45, 0.1, 0.3], 0.7)
     q = solve_pose(robot, "hand", offset, goal, scene.ARM_JOINTS, LAYOUT.home)
     with Cell([], 0) as cell:
