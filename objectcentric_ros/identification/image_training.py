@@ -97,7 +97,8 @@ def train(recipe: ImageRecipe, manifest: Manifest, output: Path, work: Path, *, 
         module.bank = ImageBank.of(cache, module.student.encoder.dimension)
     if not last.exists():
         begin(module, recipe, cache)
-        if module.bank is not None:
+        # What a start says that was not trained for it would be pushed away for nothing: the bank fills as images are drawn.
+        if module.bank is not None and recipe.start:
             module.bank.fill(module.teacher.encoder, cache, filling)
     before = _rates(module.teacher.encoder, held_out) if done == 0 else {}
     work.mkdir(parents=True, exist_ok=True)
