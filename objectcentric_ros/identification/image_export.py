@@ -39,8 +39,9 @@ from objectcentric_ros.exported_model import file_digest, with_ending
 from objectcentric_ros.identification.deployed_encoder import DeployedImageEncoder
 from objectcentric_ros.identification.efficientnet_lite import fit_square
 from objectcentric_ros.identification.encoder import Encoder
-from objectcentric_ros.identification.image_model import load_encoder, load_torch_encoder, read_card
+from objectcentric_ros.identification.image_model import load_network, load_torch_encoder, read_card
 from objectcentric_ros.identification.image_network import ImageEncoder
+from objectcentric_ros.identification.joined_encoder import JoinedEncoder
 
 OPSET = 17
 AGREEMENT = 0.999             # mean cosine between the trained network's embeddings and the converted one's
@@ -76,7 +77,8 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[NDArray[np.uint
         calibration: (H, W, 3) uint8 RGB images as the robot sees them and as galleries have them, one or more.
         evaluate: top-1 rate of an encoder, 0..1; of data that isn't the test's.
         max_loss: largest loss of it.
-        prefer: what robots use where int8 passes: int8 or fp16. A gate of some hundred objects doesn't see half a per cent.
+        prefer: what robots use where int8 passes: int8 or fp16. A gate of some hundred objects doesn't see half a per cent. With
+            fp16 the gate is measured and said in the card, and no int8 files are written.
         report: told what happens.
 
     Returns:
@@ -89,12 +91,12 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[NDArray[np.uint
         raise ValueError(f"prefer must be int8 or fp16, got {prefer!r}")
     if not calibration:
         raise ValueError("the export needs at least one image to calibrate with")
-    reference, network = load_torch_encoder(checkpoint), load_encoder(checkpoint)
+    reference, network = load_torch_encoder(checkpoint), load_network(checkpoint)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / output.name
         graph = _converted(network, Path(folder) / "network.onnx")
         ov.save_model(graph, f"{place}.xml", compress_to_fp16=True)
-        facts: dict[str, Any] = {"key": reference.key, "dimension": reference.dimension, "side": network.config.side,
+        facts: dict[str, Any] = {"key": reference.key, "dimension": reference.dimension, "side": network.side,
                                  "input": "(N, side, side, 3) uint8 RGB", "output": "(N, dimension) float32 of length 1"}
         converted = DeployedImageEncoder.of_graph(Path(f"{place}.xml"), facts, "fp16")
         agreement = _agreement(reference, converted, calibration)
@@ -105,7 +107,7 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[NDArray[np.uint
         report(f"top-1 {gate.scores['torch']:.4f} as trained, {gate.scores['fp16']:.4f} as OpenVINO fp16")
         _quantise(graph, place, facts, calibration, evaluate, gate, max_loss, reference, report)
         files = {"fp16": [Path(f"{place}{ending}") for ending in (".xml", ".bin")]}
-        if gate.precision == "int8":
+        if gate.precision == "int8" and prefer == "int8":
             files["int8"] = [Path(f"{place}{ending}") for ending in (".int8.xml", ".int8.bin")]
         facts |= {"precision": "fp16" if prefer == "fp16" else gate.precision,
                   "int8": gate.verdict, "refused": gate.refused, "max_loss": max_loss,
@@ -122,7 +124,7 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[NDArray[np.uint
 class _Unit(nn.Module):
     """The encoder with embeddings of length 1."""
 
-    def __init__(self, encoder: ImageEncoder) -> None:
+    def __init__(self, encoder: ImageEncoder | JoinedEncoder) -> None:
         super().__init__()
         self.encoder = encoder
 
@@ -130,9 +132,9 @@ class _Unit(nn.Module):
         return F.normalize(self.encoder(images), dim=1)
 
 
-def _converted(network: ImageEncoder, onnx: Path) -> ov.Model:
+def _converted(network: ImageEncoder | JoinedEncoder, onnx: Path) -> ov.Model:
     """The encoder as a graph: "image" (N, side, side, 3) uint8 to "embedding" (N, D)."""
-    side = network.config.side
+    side = network.side
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")    # tracing warns of every size that it takes as fixed, as it is asked to
         torch.onnx.export(_Unit(network).eval(), (torch.zeros(2, 3, side, side),), str(onnx), dynamo=False, opset_version=OPSET,

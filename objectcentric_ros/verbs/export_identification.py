@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--objects", type=int, default=300, metavar="N", help="that the accuracy is measured on (default 300)")
     parser.add_argument("--max-loss", type=float, default=0.01, metavar="X", help="of top-1 by int8 (default 0.01)")
     parser.add_argument("--prefer", choices=("int8", "fp16"), default="int8",
-                        help="what robots use where int8 passes (default int8)")
+                        help="what robots use where int8 passes (default int8); with fp16 no int8 files are written")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="CPU threads of the timings (default 2)")
 
 
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     from objectcentric_ros.identification.embedded_set import read_image
     from objectcentric_ros.identification.image_export import export
-    from objectcentric_ros.identification.image_validation import top1, validation_part
+    from objectcentric_ros.identification.image_validation import spread_rows, top1, validation_part
     from objectcentric_ros.identification.manifest import read_manifest
 
     output = arguments.output or arguments.checkpoint.with_suffix("")
@@ -72,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not part.rows:
             raise ValueError(f"{arguments.data} has no object of the split fusion with queries and references")
         measured = [read_image(part.file(row)) for row in part.rows]
-        export(arguments.checkpoint, output, calibration_images(manifest, arguments.images),
+        calibration = [read_image(manifest.file(row)) for row in spread_rows(manifest, arguments.images)]
+        export(arguments.checkpoint, output, calibration,
                lambda encoder: top1(part.rows, encoder.encode(measured))["mean_all"], max_loss=arguments.max_loss,
                prefer=arguments.prefer)
         for line in _times(output, measured, arguments.threads):
@@ -82,23 +83,6 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     print(f"wrote {output}.yaml")
     return 0
-
-
-def calibration_images(manifest: Any, count: int) -> list[Any]:
-    """Images of training objects, spread evenly over the manifest: all sources in their shares.
-
-    Raises:
-        ValueError: there is none.
-    """
-    from objectcentric_ros.identification.embedded_set import read_image
-
-    rows = [row for row in manifest.select("train").rows if row.path]
-    if not rows:
-        raise ValueError("the manifest has no image of the split train to calibrate with")
-    step = max(1, len(rows) // count)
-    # A step that shares a factor with the images an object would take one source only.
-    chosen = [rows[index * step + index % step] for index in range(min(count, len(rows) // step))]
-    return [read_image(manifest.file(row)) for row in chosen]
 
 
 def _times(output: Path, images: list[Any], threads: int) -> list[str]:
