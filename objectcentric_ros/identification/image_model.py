@@ -36,58 +36,81 @@ from torch import Tensor, nn
 
 from objectcentric_ros.identification.image_network import ImageEncoder, TorchImageEncoder
 from objectcentric_ros.identification.image_recipe import ImageNetworkConfig
+from objectcentric_ros.identification.joined_encoder import JoinedEncoder
 from objectcentric_ros.recipe import as_mapping, build
 
 CENTRE = "centre"
 _HEAD = "head."
 
 
-def save_encoder(path: Path, encoder: ImageEncoder, card: Mapping[str, Any]) -> None:
+def save_encoder(path: Path, encoder: ImageEncoder | JoinedEncoder, card: Mapping[str, Any]) -> None:
     """Write weights (fp16) and card.
 
     Args:
         path: NAME.safetensors; the card becomes NAME.yaml.
         encoder: trained.
-        card: what is to be said of it; the keys "key" and "network" are added.
+        card: what is to be said of it; the keys "key", "dimension" and "network" are added, or "networks" of one that is joined.
     """
     _write(path, encoder.state_dict())
-    facts = {**card, "key": encoder_key(str(card.get("name", path.stem)), encoder), "dimension": encoder.dimension,
-             "network": as_mapping(encoder.config)}
+    shape: dict[str, Any] = {"network": as_mapping(encoder.config)} if isinstance(encoder, ImageEncoder) else {
+        "networks": [as_mapping(part.config) for part in encoder.members]}
+    facts = {**card, "key": encoder_key(str(card.get("name", path.stem)), encoder), "dimension": encoder.dimension, **shape}
     unfinished = path.with_name(path.name + ".card")
     unfinished.write_text(yaml.safe_dump(facts, sort_keys=False, default_flow_style=None, width=130))
     unfinished.replace(card_path(path))
 
 
-def load_encoder(path: Path) -> ImageEncoder:
-    """Read a trained encoder.
+def load_network(path: Path) -> ImageEncoder | JoinedEncoder:
+    """Read a trained encoder, one or several joined.
 
     Raises:
         ValueError: weights or card are missing, broken, or don't fit together.
     """
     card = card_path(path)
     try:
+        said = read_card(path)
+        network: ImageEncoder | JoinedEncoder
         # The start's file isn't needed any more, and needn't be there.
-        network = ImageEncoder(build(ImageNetworkConfig, read_card(path)["network"], f"{card}: network"), start=False)
+        if "networks" in said:
+            configs = [build(ImageNetworkConfig, one, f"{card}: networks") for one in said["networks"]]
+            parts = [ImageEncoder(config, start=False) for config in configs]
+            whole = sum(part.dimension for part in parts)
+            network = JoinedEncoder(parts, 0 if said["dimension"] == whole else said["dimension"])
+        else:
+            network = ImageEncoder(build(ImageNetworkConfig, said["network"], f"{card}: network"), start=False)
         network.load_state_dict(_read(path))
     except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{path} is no trained image encoder: {error}") from error
     return network.eval()
 
 
+def load_encoder(path: Path) -> ImageEncoder:
+    """Read a trained encoder to train it further.
+
+    Raises:
+        ValueError: as of load_network, or it is joined of several, which are trained one by one.
+    """
+    network = load_network(path)
+    if isinstance(network, JoinedEncoder):
+        raise ValueError(f"{path} is joined of {len(network.members)} encoders: go on with one of them, "
+                         "`objectcentric train joined-encoder` joins them again")
+    return network
+
+
 def load_torch_encoder(path: Path, features: int = 0) -> TorchImageEncoder:
-    """Read a trained encoder as an Encoder that runs on torch; see load_encoder.
+    """Read a trained encoder as an Encoder that runs on torch; see load_network.
 
     Args:
         path: of the weights.
         features: side of images [px] whose backbone features are taken in place of the linear layer's numbers; 0: as trained.
     """
-    encoder = load_encoder(path)
-    key = encoder_key(str(read_card(path).get("name", path.stem)), encoder)
-    if features:
-        encoder.config = dataclasses.replace(encoder.config, side=features)
-        encoder.projection, encoder.dimension = nn.Identity(), int(encoder.backbone.num_features)  # type: ignore[arg-type]
+    network = load_encoder(path) if features else load_network(path)
+    key = encoder_key(str(read_card(path).get("name", path.stem)), network)
+    if features and isinstance(network, ImageEncoder):
+        network.config = dataclasses.replace(network.config, side=features)
+        network.projection, network.dimension = nn.Identity(), int(network.backbone.num_features)  # type: ignore[arg-type]
         key += f"-features-{features}"
-    return TorchImageEncoder(encoder, key)
+    return TorchImageEncoder(network, key)
 
 
 def save_head(path: Path, head: nn.Module, centre: Tensor) -> None:
@@ -133,7 +156,7 @@ def head_path(path: Path) -> Path:
     return path.with_suffix(".head.safetensors")
 
 
-def encoder_key(name: str, encoder: ImageEncoder) -> str:
+def encoder_key(name: str, encoder: nn.Module) -> str:
     """Name and hash of the weights as they are on the disk (fp16): of the embeddings in a gallery."""
     digest = hashlib.sha256()
     for part, tensor in sorted(encoder.state_dict().items()):

@@ -53,6 +53,24 @@ def validation_part(manifest: Manifest, split: str, objects: int, seed: int = 0,
                                          for row in rows))
 
 
+def spread_rows(manifest: Manifest, count: int) -> list[ManifestRow]:
+    """Pictures of training objects, spread evenly over the manifest: all sources in their shares.
+
+    Args:
+        manifest: all of it.
+        count: how many at most.
+
+    Raises:
+        ValueError: there is none.
+    """
+    rows = [row for row in manifest.select("train").rows if row.path]
+    if not rows:
+        raise ValueError("the manifest has no image of the split train")
+    step = max(1, len(rows) // count)
+    # A step that shares a factor with the images an object would take one source only.
+    return [rows[index * step + index % step] for index in range(min(count, len(rows) // step))]
+
+
 def top1(rows: Sequence[ManifestRow], vectors: NDArray[np.float32], seed: int = 0) -> dict[str, float]:
     """Top-1 retrieval rates by source.
 

@@ -35,6 +35,7 @@ MODELS = {
     "segmentation": "the segmenter, from simulated trays",
     "descriptors": "dense descriptors and keypoints, from photographs with masks or rendered views",
     "image-encoder": "the image encoder of identification, from a manifest of queries and references",
+    "joined-encoder": "one image encoder of several trained ones",
     "text-encoder": "the title encoder of identification, into the space of an image encoder",
     "fusion": "the fusion of reference sources of identification, and the precision that it promises",
 }
