@@ -25,8 +25,8 @@ from objectcentric_ros.verbs.train_text_encoder import with_progress
 from objectcentric_ros.verbs.training_options import overrides_of, recipe_file
 
 EXAMPLES = """examples:
-  objectcentric train joined-encoder image_cpu_joined
-  objectcentric train joined-encoder image_cpu_joined --set dimension=0 --out models/mine.safetensors
+  objectcentric train joined-encoder joined_cpu
+  objectcentric train joined-encoder joined_cpu --set dimension=0 --out models/mine.safetensors
 
 RECIPE is a file, or a name in config/identification; it names trained encoders. Their vectors are put side by side, so that a
 distance is the mean of theirs, and projected to the recipe's number of dimensions, along the principal directions of images of

@@ -39,6 +39,8 @@ from objectcentric_ros.identification.image_validation import spread_rows
 from objectcentric_ros.identification.joined_encoder import JoinedEncoder, JoinedRecipe, principal_directions
 from objectcentric_ros.identification.joined_training import join_encoders
 from objectcentric_ros.identification.manifest import Manifest
+from objectcentric_ros.paths import share_dir
+from objectcentric_ros.recipe import load_recipe
 from objectcentric_ros.verbs import train_joined_encoder
 
 TINY = ImageNetworkConfig(backbone="test_efficientnet", side=32, embedding=8, mean=(127.0,) * 3, std=(128.0,) * 3)
@@ -96,6 +98,13 @@ def test_what_does_not_go_together_is_not_joined() -> None:
         JoinedRecipe(parts=("a",))
     with pytest.raises(ValueError, match="images more than that"):
         JoinedRecipe(parts=("a", "b"), dimension=10, images=10)
+
+
+def test_the_shipped_recipe_is_that_of_the_shipped_encoder() -> None:
+    recipe = load_recipe(share_dir() / "config" / "identification" / "joined_cpu.yaml", JoinedRecipe)
+    card = yaml.safe_load((share_dir() / "models" / "identification_image.yaml").read_text())
+    assert (card["name"], card["dimension"]) == (recipe.name, recipe.dimension)
+    assert [Path(part).stem for part in recipe.parts] == [part["name"] for part in card["parts"]]
 
 
 def test_a_joined_encoder_is_one_file_that_comes_back(parts: tuple[str, str], pictures: Manifest, tmp_path: Path) -> None:
