@@ -21,8 +21,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from objectcentric_ros.verbs.train_text_encoder import with_progress
-from objectcentric_ros.verbs.training_options import overrides_of, recipe_file
+from objectcentric_ros.verbs.training_options import overrides_of, recipe_file, with_progress
 
 EXAMPLES = """examples:
   objectcentric train joined-encoder joined_cpu
@@ -30,7 +29,7 @@ EXAMPLES = """examples:
 
 RECIPE is a file, or a name in config/identification; it names trained encoders. Their vectors are put side by side, so that a
 distance is the mean of theirs, and projected to the recipe's number of dimensions, along the principal directions of images of
-the split `train`. About a minute on one thread."""
+the split `train`. Two minutes on one thread."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,12 +19,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from objectcentric_ros.verbs.training_options import add_recipe_options, overrides_of, recipe_file, work_folder
+from objectcentric_ros.verbs.training_options import (
+    add_recipe_options,
+    overrides_of,
+    recipe_file,
+    with_progress,
+    work_folder,
+)
 
 EXAMPLES = """examples:
   objectcentric train text-encoder text_cpu --data out/identification --image-model models/identification_image.safetensors
@@ -118,13 +123,3 @@ def image_encoder(name: str) -> Any:
                              "with --image-model")
         return load_torch_encoder(Path(name))
     return make_encoder(name)
-
-
-def with_progress(text: str, work: Callable[[Callable[[int, int], None]], Any]) -> Any:
-    """Do something that tells how far it is."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(text, total=None)
-        return work(lambda done, total: bar.update(task, completed=done, total=total))

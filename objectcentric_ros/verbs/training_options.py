@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,13 @@ def overrides_of(texts: list[str]) -> dict[str, Any]:
             raise ValueError(f"--set wants KEY=VALUE, got {text!r}")
         found[key] = yaml.safe_load(value)
     return found
+
+
+def with_progress(text: str, work: Callable[[Callable[[int, int], None]], Any]) -> Any:
+    """Do something that tells how far it is."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(text, total=None)
+        return work(lambda done, total: bar.update(task, completed=done, total=total))
