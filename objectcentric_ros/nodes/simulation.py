@@ -57,6 +57,7 @@ from objectcentric_ros.nodes.conversions import (  # noqa: E402
     trajectory_from_message,
     transform_from_matrix,
 )
+from objectcentric_ros.nodes.priority import step_back  # noqa: E402
 from objectcentric_ros.nodes.simulated_gripper import SimulatedGripper  # noqa: E402
 from objectcentric_ros.nodes.transforms import STATIC_QOS  # noqa: E402
 
@@ -82,6 +83,8 @@ class SimulationConfig(StackConfig):
     joint_states_topic: str = parameter("/joint_states", "joint states of arm and fingers together")
     trajectory_topic: str = parameter("/fr3_arm_controller/joint_trajectory", "topic of the joint trajectory controller")
     gripper: str = parameter("/franka_gripper", "prefix of the gripper's actions, service and joint states")
+    nice: int = parameter(5, "how far the process steps back for others, as nice(1): a real cell would take no time of"
+                          " this machine", minimum=0, maximum=19)
 
 
 class SimulationNode(StackNode):
@@ -89,6 +92,10 @@ class SimulationNode(StackNode):
 
     NODE_NAME = "simulation"
     Config = SimulationConfig
+
+    def own_process(self) -> None:
+        """Leave the cores to the nodes that a real cell has too."""
+        step_back(self.config.nice)
 
     def setup(self) -> None:
         """Build the cell and let the clutter settle."""

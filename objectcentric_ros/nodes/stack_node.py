@@ -104,6 +104,9 @@ class StackNode(LifecycleNode):
 
     # -- hooks ----------------------------------------------------------------------------------------------------------
 
+    def own_process(self) -> None:
+        """What only a process of the node's own may do, before it configures: run() calls it."""
+
     def setup(self) -> None:
         """Load the model or open the connection."""
 
@@ -363,6 +366,7 @@ def run(node_class: type[StackNode], args: Sequence[str] | None = None, threads:
             return EXIT_BAD_PARAMETER
         node = node_class()
         node.ended = ended
+        node.own_process()
     except ParameterError as error:
         print(error, file=sys.stderr, flush=True)
         # Fast DDS sometimes waits for ever when a participant is destroyed while it is still being discovered.
