@@ -38,7 +38,8 @@ from std_msgs.msg import Header  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from objectcentric_ros.nodes.camera_subscription import IMAGE_QOS  # noqa: E402
-from objectcentric_ros.nodes.conversions import image_from_array, image_from_color, info_from_camera, transform_from_matrix  # noqa: E402
+from objectcentric_ros.nodes.conversions import transform_from_matrix  # noqa: E402
+from objectcentric_ros.nodes.image_conversions import image_from_array, image_from_color, info_from_camera  # noqa: E402
 from objectcentric_ros.nodes.transforms import STATIC_QOS  # noqa: E402
 
 FRAME_TIMEOUT = 500             # [ms]

@@ -42,13 +42,12 @@ from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 
 from objectcentric_ros.nodes.camera_subscription import CameraSubscription  # noqa: E402
-from objectcentric_ros.nodes.conversions import (  # noqa: E402
+from objectcentric_ros.nodes.conversions import stamp_nanoseconds, stamp_seconds  # noqa: E402
+from objectcentric_ros.nodes.image_conversions import (  # noqa: E402
     camera_from_info,
     depth_from_image,
     frame_from_messages,
     labels_from_image,
-    stamp_nanoseconds,
-    stamp_seconds,
 )
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
 from objectcentric_ros.nodes.stack_node import StackConfig  # noqa: E402

@@ -45,13 +45,9 @@ from std_msgs.msg import Header  # noqa: E402
 
 from objectcentric_ros.nodes.camera_input import SILENT_AFTER, CameraConfig, CameraInput, CameraMessages  # noqa: E402
 from objectcentric_ros.nodes.clicks import clicked_pixel, inside  # noqa: E402
-from objectcentric_ros.nodes.conversions import (  # noqa: E402
-    camera_from_info,
-    color_from_image,
-    image_from_color,
-    stamp_from_nanoseconds,
-)
+from objectcentric_ros.nodes.conversions import stamp_from_nanoseconds  # noqa: E402
 from objectcentric_ros.nodes.gallery import GalleryAddress  # noqa: E402
+from objectcentric_ros.nodes.image_conversions import camera_from_info, color_from_image, image_from_color  # noqa: E402
 from objectcentric_ros.nodes.newest_frame import NewestFrameWorker  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
 from objectcentric_ros.nodes.service_answers import CountedAnswers  # noqa: E402

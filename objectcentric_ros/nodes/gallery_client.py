@@ -24,8 +24,8 @@ import numpy as np
 from objectcentric_ros.gallery.records import ObjectRecord
 from objectcentric_ros.nodes import require
 from objectcentric_ros.nodes.calls import call
-from objectcentric_ros.nodes.conversions import compressed_from_bytes
 from objectcentric_ros.nodes.graph_client import GraphClient
+from objectcentric_ros.nodes.image_conversions import compressed_from_bytes
 from objectcentric_ros.picking.outcome import AbortSwitch
 
 require("rclpy", "objectcentric_interfaces")

@@ -28,7 +28,8 @@ require("rclpy", "objectcentric_interfaces")
 from objectcentric_interfaces.msg import GalleryObject, PickAttempt  # noqa: E402
 from objectcentric_interfaces.srv import RecordPick  # noqa: E402
 
-from objectcentric_ros.nodes.conversions import grasp_from_message, stamp_seconds  # noqa: E402
+from objectcentric_ros.nodes.conversions import stamp_seconds  # noqa: E402
+from objectcentric_ros.nodes.stack_conversions import grasp_from_message  # noqa: E402
 
 
 def message_from_record(record: ObjectRecord) -> GalleryObject:

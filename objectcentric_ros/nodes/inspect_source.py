@@ -34,8 +34,8 @@ from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from objectcentric_ros.nodes.bag import BagError, describe_bag  # noqa: E402
 from objectcentric_ros.nodes.camera_subscription import CameraSubscription  # noqa: E402
-from objectcentric_ros.nodes.conversions import color_from_compressed, color_from_image  # noqa: E402
 from objectcentric_ros.nodes.graph_client import GraphClient  # noqa: E402
+from objectcentric_ros.nodes.image_conversions import color_from_compressed, color_from_image  # noqa: E402
 
 COLOR_TOPIC = "/camera/camera/color/image_raw"
 FIRST_IMAGE_TIMEOUT = 5.0      # how long the first image of a topic is waited for [s]

@@ -38,8 +38,9 @@ from objectcentric_ros.nodes.bringup import Bringup
 from objectcentric_ros.nodes.calls import call
 from objectcentric_ros.nodes.camera_input import LATCHED_QOS, CameraConfig
 from objectcentric_ros.nodes.camera_subscription import CameraSubscription
-from objectcentric_ros.nodes.conversions import image_from_color, stamp_nanoseconds
+from objectcentric_ros.nodes.conversions import stamp_nanoseconds
 from objectcentric_ros.nodes.graph_client import GraphClient
+from objectcentric_ros.nodes.image_conversions import image_from_color
 from objectcentric_ros.picking.outcome import AbortSwitch
 
 require("rclpy", "objectcentric_interfaces")

@@ -31,9 +31,9 @@ from typing import Any
 from objectcentric_ros.nodes import require
 from objectcentric_ros.nodes.action_client import PatientActionClient
 from objectcentric_ros.nodes.camera_subscription import CameraSubscription
-from objectcentric_ros.nodes.conversions import color_from_image, compressed_from_color
 from objectcentric_ros.nodes.graph_client import GraphClient
 from objectcentric_ros.nodes.heartbeats import Heartbeats
+from objectcentric_ros.nodes.image_conversions import color_from_image, compressed_from_color
 from objectcentric_ros.picking.outcome import PickOutcome
 from objectcentric_ros.picking.result import PickResult
 

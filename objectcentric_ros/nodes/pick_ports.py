@@ -33,18 +33,14 @@ from objectcentric_ros.nodes import require
 from objectcentric_ros.nodes.action_client import PatientActionClient
 from objectcentric_ros.nodes.calls import POLL, call, run_action
 from objectcentric_ros.nodes.camera_subscription import CameraSubscription
-from objectcentric_ros.nodes.conversions import (
+from objectcentric_ros.nodes.conversions import pose_from_matrix, stamp_from_nanoseconds, stamp_from_seconds, stamp_nanoseconds
+from objectcentric_ros.nodes.image_conversions import (
     color_from_image,
     compressed_from_bytes,
     compressed_from_color,
-    grasp_from_message,
     labels_from_image,
-    message_from_grasp,
-    pose_from_matrix,
-    stamp_from_nanoseconds,
-    stamp_from_seconds,
-    stamp_nanoseconds,
 )
+from objectcentric_ros.nodes.stack_conversions import grasp_from_message, message_from_grasp
 from objectcentric_ros.picking.clearing import free_spot, places
 from objectcentric_ros.picking.outcome import AbortSwitch, PickEnded, PickOutcome
 from objectcentric_ros.picking.ports import GraspOutcome, KnownObject, LookAgain, Naming, SeenSegment, View

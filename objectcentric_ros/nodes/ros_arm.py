@@ -39,12 +39,9 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
-from objectcentric_ros.nodes.conversions import (  # noqa: E402
-    message_from_trajectory,
-    stamp_from_nanoseconds,
-    stamp_nanoseconds,
-)
+from objectcentric_ros.nodes.conversions import stamp_from_nanoseconds, stamp_nanoseconds  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
+from objectcentric_ros.nodes.stack_conversions import message_from_trajectory  # noqa: E402
 
 JOINT_STATES_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)   # only the newest state means anything
 POLL = 0.02            # how often the cancel event is looked at when no joint state comes [s]

@@ -47,18 +47,20 @@ from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
 from objectcentric_ros.nodes.camera_subscription import IMAGE_QOS  # noqa: E402
 from objectcentric_ros.nodes.conversions import (  # noqa: E402
+    pose_from_matrix,
+    stamp_from_nanoseconds,
+    stamp_nanoseconds,
+    transform_from_matrix,
+)
+from objectcentric_ros.nodes.image_conversions import (  # noqa: E402
     image_from_color,
     image_from_depth,
     image_from_labels,
     info_from_camera,
-    pose_from_matrix,
-    stamp_from_nanoseconds,
-    stamp_nanoseconds,
-    trajectory_from_message,
-    transform_from_matrix,
 )
 from objectcentric_ros.nodes.priority import step_back  # noqa: E402
 from objectcentric_ros.nodes.simulated_gripper import SimulatedGripper  # noqa: E402
+from objectcentric_ros.nodes.stack_conversions import trajectory_from_message  # noqa: E402
 from objectcentric_ros.nodes.transforms import STATIC_QOS  # noqa: E402
 
 CONTROL_PERIOD = 0.004   # [s] of simulated time between two joint commands

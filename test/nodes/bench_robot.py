@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from objectcentric_ros.nodes.conversions import stamp_from_nanoseconds, stamp_nanoseconds, trajectory_from_message
+from objectcentric_ros.nodes.conversions import stamp_from_nanoseconds, stamp_nanoseconds
 from objectcentric_ros.nodes.ros_arm import REST_VELOCITY
 from objectcentric_ros.nodes.simulated_gripper import SimulatedGripper
+from objectcentric_ros.nodes.stack_conversions import trajectory_from_message
 from objectcentric_ros.simulation.trajectory_controller import TrajectoryController, TrajectoryRefused
 
 from .node_bench import NodeBench

@@ -39,15 +39,10 @@ from tf2_msgs.msg import TFMessage
 
 from objectcentric_ros.geometry.camera import PinholeCamera
 from objectcentric_ros.geometry.layout import top_down
-from objectcentric_ros.nodes.conversions import (
-    image_from_color,
-    image_from_depth,
-    info_from_camera,
-    segments_from_segmentation,
-    stamp_from_nanoseconds,
-    transform_from_matrix,
-)
+from objectcentric_ros.nodes.conversions import stamp_from_nanoseconds, transform_from_matrix
 from objectcentric_ros.nodes.executor import PoolExecutor
+from objectcentric_ros.nodes.image_conversions import image_from_color, image_from_depth, info_from_camera
+from objectcentric_ros.nodes.stack_conversions import segments_from_segmentation
 from objectcentric_ros.nodes.stack_node import StackNode, spin, stop_executor
 from objectcentric_ros.segmentation.segmenter import Segment, Segmentation
 

@@ -42,7 +42,8 @@ from tf2_msgs.msg import TFMessage
 
 from objectcentric_ros.nodes import bag
 from objectcentric_ros.nodes.bag import BagError
-from objectcentric_ros.nodes.conversions import image_from_color, stamp_nanoseconds, transform_from_matrix
+from objectcentric_ros.nodes.conversions import stamp_nanoseconds, transform_from_matrix
+from objectcentric_ros.nodes.image_conversions import image_from_color
 from objectcentric_ros.nodes.transforms import STATIC_QOS
 
 from .node_bench import NodeBench

@@ -34,8 +34,9 @@ from objectcentric_ros.geometry.layout import CellLayout, top_down
 from objectcentric_ros.grasping.geometric import GeometricGraspPlanner, GraspSearch
 from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.nodes import grasp_planner
-from objectcentric_ros.nodes.conversions import grasp_from_message, stamp_nanoseconds
+from objectcentric_ros.nodes.conversions import stamp_nanoseconds
 from objectcentric_ros.nodes.grasp_planner import GraspPlannerNode
+from objectcentric_ros.nodes.stack_conversions import grasp_from_message
 from objectcentric_ros.nodes.stack_node import OK
 from objectcentric_ros.segmentation.segmenter import Segmentation
 

@@ -32,8 +32,8 @@ from std_msgs.msg import Header, String
 
 from objectcentric_ros.nodes import inspect_source
 from objectcentric_ros.nodes.camera_subscription import IMAGE_QOS
-from objectcentric_ros.nodes.conversions import compressed_from_color, image_from_color
 from objectcentric_ros.nodes.graph_client import GraphClient
+from objectcentric_ros.nodes.image_conversions import compressed_from_color, image_from_color
 from objectcentric_ros.nodes.inspect_source import COLOR_TOPIC, BagSource, TopicSource
 
 from .node_bench import NodeBench

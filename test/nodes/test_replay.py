@@ -28,8 +28,9 @@ from objectcentric_interfaces.msg import Identification, Identifications, Segmen
 from objectcentric_ros.gallery.records import ObjectRecord
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.nodes import bag
-from objectcentric_ros.nodes.conversions import labels_from_image, stamp_nanoseconds
+from objectcentric_ros.nodes.conversions import stamp_nanoseconds
 from objectcentric_ros.nodes.identification import IdentificationNode
+from objectcentric_ros.nodes.image_conversions import labels_from_image
 from objectcentric_ros.nodes.segmentation import SegmentationNode
 
 from .node_bench import COLOR_TOPIC, DEPTH_TOPIC, LATCHED, NodeBench

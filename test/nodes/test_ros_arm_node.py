@@ -32,9 +32,10 @@ from trajectory_msgs.msg import JointTrajectory
 
 from objectcentric_ros.motion.monitor import MonitorConfig
 from objectcentric_ros.motion.protocols import ExecutionResult, MotionOutcome, Trajectory
-from objectcentric_ros.nodes.conversions import duration_seconds, trajectory_from_message
+from objectcentric_ros.nodes.conversions import duration_seconds
 from objectcentric_ros.nodes.ros_arm import RosArm, RosArmConfig
 from objectcentric_ros.nodes.ros_gripper import RosGripper, RosGripperConfig
+from objectcentric_ros.nodes.stack_conversions import trajectory_from_message
 
 from .bench_robot import HOME, JOINTS, BenchRobot
 from .node_bench import NodeBench

@@ -31,7 +31,8 @@ from std_msgs.msg import Header
 
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.nodes import segmentation
-from objectcentric_ros.nodes.conversions import array_from_image, labels_from_image, stamp_nanoseconds
+from objectcentric_ros.nodes.conversions import stamp_nanoseconds
+from objectcentric_ros.nodes.image_conversions import array_from_image, labels_from_image
 from objectcentric_ros.nodes.segmentation import SegmentationNode
 from objectcentric_ros.nodes.stack_node import ERROR, OK, WARN
 from objectcentric_ros.segmentation.segmenter import Segment, Segmentation

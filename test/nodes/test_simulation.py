@@ -30,13 +30,9 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from objectcentric_ros.motion.protocols import Trajectory
-from objectcentric_ros.nodes.conversions import (
-    color_from_image,
-    depth_from_image,
-    labels_from_image,
-    message_from_trajectory,
-    stamp_nanoseconds,
-)
+from objectcentric_ros.nodes.conversions import stamp_nanoseconds
+from objectcentric_ros.nodes.image_conversions import color_from_image, depth_from_image, labels_from_image
+from objectcentric_ros.nodes.stack_conversions import message_from_trajectory
 from objectcentric_ros.nodes.stack_node import ERROR
 from objectcentric_ros.nodes.transforms import TransformListener
 
