@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 
 from objectcentric_ros.geometry.camera import PinholeCamera
 from objectcentric_ros.nodes import require
-from objectcentric_ros.nodes.stack_node import OK, WARN, StackConfig, StackNode, parameter, run
+from objectcentric_ros.nodes.heart import OK, WARN
+from objectcentric_ros.nodes.stack_node import StackConfig, StackNode, parameter, run
 
 require("tf2_msgs")
 

@@ -47,11 +47,12 @@ from objectcentric_ros.nodes.camera_input import SILENT_AFTER, CameraConfig, Cam
 from objectcentric_ros.nodes.clicks import clicked_pixel, inside  # noqa: E402
 from objectcentric_ros.nodes.conversions import stamp_from_nanoseconds  # noqa: E402
 from objectcentric_ros.nodes.gallery import GalleryAddress  # noqa: E402
+from objectcentric_ros.nodes.heart import ERROR, OK, WARN  # noqa: E402
 from objectcentric_ros.nodes.image_conversions import camera_from_info, color_from_image, image_from_color  # noqa: E402
 from objectcentric_ros.nodes.newest_frame import NewestFrameWorker  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
 from objectcentric_ros.nodes.service_answers import CountedAnswers  # noqa: E402
-from objectcentric_ros.nodes.stack_node import ERROR, OK, WARN, StackNode, run  # noqa: E402
+from objectcentric_ros.nodes.stack_node import StackNode, run  # noqa: E402
 from objectcentric_ros.nodes.transforms import TransformListener  # noqa: E402
 
 CAMERA_SIZE = (480, 640)      # height, width that the model is compiled for before the first image comes [px]

@@ -39,9 +39,10 @@ from objectcentric_ros.nodes.gallery_messages import (  # noqa: E402
     pick_from_request,
     record_from_message,
 )
+from objectcentric_ros.nodes.heart import OK, WARN  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
 from objectcentric_ros.nodes.service_answers import answer  # noqa: E402
-from objectcentric_ros.nodes.stack_node import OK, WARN, StackConfig, StackNode, run  # noqa: E402
+from objectcentric_ros.nodes.stack_node import StackConfig, StackNode, run  # noqa: E402
 
 DEFAULT_LIMIT = 1000
 STATISTICS_PERIOD = 10.0   # how often the database is counted for /diagnostics [s]

@@ -52,11 +52,12 @@ from visualization_msgs.msg import MarkerArray  # noqa: E402
 from objectcentric_ros.nodes.camera_input import LATCHED_QOS, CameraConfig, CameraInput, Scene, SceneMemory  # noqa: E402
 from objectcentric_ros.nodes.conversions import stamp_nanoseconds, stamp_seconds  # noqa: E402
 from objectcentric_ros.nodes.gallery import GalleryAddress  # noqa: E402
+from objectcentric_ros.nodes.heart import OK, WARN  # noqa: E402
 from objectcentric_ros.nodes.markers import grasp_markers  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
 from objectcentric_ros.nodes.service_answers import answer  # noqa: E402
 from objectcentric_ros.nodes.stack_conversions import message_from_grasp, segmentation_from_segments  # noqa: E402
-from objectcentric_ros.nodes.stack_node import OK, WARN, StackNode, run  # noqa: E402
+from objectcentric_ros.nodes.stack_node import StackNode, run  # noqa: E402
 from objectcentric_ros.nodes.transforms import TransformListener  # noqa: E402
 
 MOST_GRASPS = 1000   # asked for in one call

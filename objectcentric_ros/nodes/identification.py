@@ -48,12 +48,13 @@ from visualization_msgs.msg import MarkerArray  # noqa: E402
 from objectcentric_ros.nodes.camera_input import LATCHED_QOS, CameraConfig, CameraInput, Scene, SceneMemory  # noqa: E402
 from objectcentric_ros.nodes.conversions import stamp_nanoseconds  # noqa: E402
 from objectcentric_ros.nodes.gallery import GalleryAddress  # noqa: E402
+from objectcentric_ros.nodes.heart import OK, WARN  # noqa: E402
 from objectcentric_ros.nodes.image_conversions import color_from_image, image_from_color  # noqa: E402
 from objectcentric_ros.nodes.markers import name_markers  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
 from objectcentric_ros.nodes.service_answers import CountedAnswers  # noqa: E402
 from objectcentric_ros.nodes.stack_conversions import message_from_identification  # noqa: E402
-from objectcentric_ros.nodes.stack_node import OK, WARN, StackNode, run  # noqa: E402
+from objectcentric_ros.nodes.stack_node import StackNode, run  # noqa: E402
 
 SMALLEST_IMAGE = 8          # a query image with a shorter side shows nothing [px]
 MOST_CANDIDATES = 100_000

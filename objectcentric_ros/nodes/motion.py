@@ -47,13 +47,14 @@ from visualization_msgs.msg import MarkerArray  # noqa: E402
 
 from objectcentric_ros.nodes.camera_input import LATCHED_QOS, CameraConfig, CameraInput, CameraMessages, SceneMemory  # noqa: E402
 from objectcentric_ros.nodes.conversions import matrix_from_pose, stamp_nanoseconds  # noqa: E402
+from objectcentric_ros.nodes.heart import ERROR, OK, WARN  # noqa: E402
 from objectcentric_ros.nodes.heartbeats import Heartbeats  # noqa: E402
 from objectcentric_ros.nodes.motion_display import DisplayedPlanner, MotionDisplay  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
 from objectcentric_ros.nodes.ros_arm import RosArm, RosArmConfig  # noqa: E402
 from objectcentric_ros.nodes.ros_gripper import RosGripper, RosGripperConfig  # noqa: E402
 from objectcentric_ros.nodes.stack_conversions import grasp_from_message  # noqa: E402
-from objectcentric_ros.nodes.stack_node import ERROR, OK, WARN, StackNode, run  # noqa: E402
+from objectcentric_ros.nodes.stack_node import StackNode, run  # noqa: E402
 from objectcentric_ros.nodes.transforms import TransformListener  # noqa: E402
 
 STAGES = ("plan", "approach", "close", "lift")

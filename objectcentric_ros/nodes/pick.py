@@ -24,12 +24,13 @@ from typing import Any
 
 from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.nodes import require
+from objectcentric_ros.nodes.heart import OK, WARN
 from objectcentric_ros.nodes.heartbeats import Heartbeats
 from objectcentric_ros.nodes.image_conversions import compressed_from_bytes
 from objectcentric_ros.nodes.parameters import parameter
 from objectcentric_ros.nodes.pick_ports import RosPorts
 from objectcentric_ros.nodes.stack_conversions import message_from_grasp
-from objectcentric_ros.nodes.stack_node import OK, WARN, StackConfig, StackNode
+from objectcentric_ros.nodes.stack_node import StackConfig, StackNode
 from objectcentric_ros.nodes.stack_node import run as run_node
 from objectcentric_ros.picking.outcome import AbortSwitch, PickOutcome
 from objectcentric_ros.picking.procedure import PickConfig, PickProcedure, PickReport, PickRequest

@@ -39,11 +39,12 @@ from std_msgs.msg import Header  # noqa: E402
 
 from objectcentric_ros.nodes.camera_input import LATCHED_QOS, CameraConfig, CameraInput, CameraMessages  # noqa: E402
 from objectcentric_ros.nodes.conversions import stamp_from_nanoseconds  # noqa: E402
+from objectcentric_ros.nodes.heart import ERROR, OK, WARN  # noqa: E402
 from objectcentric_ros.nodes.image_conversions import image_from_color  # noqa: E402
 from objectcentric_ros.nodes.newest_frame import NewestFrameWorker  # noqa: E402
 from objectcentric_ros.nodes.parameters import parameter  # noqa: E402
 from objectcentric_ros.nodes.stack_conversions import segments_from_segmentation  # noqa: E402
-from objectcentric_ros.nodes.stack_node import ERROR, OK, WARN, StackNode, run  # noqa: E402
+from objectcentric_ros.nodes.stack_node import StackNode, run  # noqa: E402
 from objectcentric_ros.nodes.transforms import TransformListener  # noqa: E402
 
 COMPLAINT_PERIOD = 0.5   # how often a silent camera is looked at [s]

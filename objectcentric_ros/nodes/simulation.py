@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 
 from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.nodes import require
-from objectcentric_ros.nodes.stack_node import OK, WARN, StackConfig, StackNode, parameter, run
+from objectcentric_ros.nodes.heart import OK, WARN
+from objectcentric_ros.nodes.stack_node import StackConfig, StackNode, parameter, run
 from objectcentric_ros.simulation.catalogue import Catalogue, Item, random_items
 from objectcentric_ros.simulation.cell import Cell
 from objectcentric_ros.simulation.trajectory_controller import TrajectoryController, TrajectoryRefused

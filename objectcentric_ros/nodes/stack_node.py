@@ -23,7 +23,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
@@ -33,12 +32,10 @@ from objectcentric_ros.nodes import require
 require("rclpy", "objectcentric_interfaces")
 
 import rclpy  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from rcl_interfaces.msg import SetParametersResult  # noqa: E402
 from rclpy.callback_groups import ReentrantCallbackGroup  # noqa: E402
 from rclpy.executors import Executor  # noqa: E402
-from rclpy.impl.implementation_singleton import rclpy_implementation  # noqa: E402
 from rclpy.lifecycle import LifecycleNode, LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
@@ -46,11 +43,9 @@ from rclpy.signals import SignalHandlerOptions  # noqa: E402
 from rclpy.utilities import remove_ros_args  # noqa: E402
 
 from objectcentric_ros.nodes.executor import PoolExecutor  # noqa: E402
+from objectcentric_ros.nodes.heart import ERROR, OK, Heart  # noqa: E402
 from objectcentric_ros.nodes.parameters import ParameterError, ParameterSet, parameter  # noqa: E402
 
-HEARTBEAT_PERIOD = 0.5   # [s]
-DIAGNOSTICS_TOPIC = "/diagnostics"
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 SHUTDOWN_TIMEOUT = 2.0   # how long callbacks may take to end [s]
 EXIT_BAD_PARAMETER = 2
 SUPERVISOR_VARIABLE = "OBJECTCENTRIC_SUPERVISOR"   # process id of the bringup that started this process
@@ -100,7 +95,7 @@ class StackNode(LifecycleNode):
         self.exit_code = 0
         self._setup_entities: list[Any] = []
         self._start_entities: list[Any] = []
-        self._heart = _Heart(self)
+        self._heart = Heart(self)
 
     # -- hooks ----------------------------------------------------------------------------------------------------------
 
@@ -284,62 +279,6 @@ class StackNode(LifecycleNode):
 
     def _on_parameters_set(self, changed: list[Parameter]) -> None:
         self.config = self._parameters_set.read()
-
-
-class _Heart:
-    """Publishes a node's status at 2 Hz from a thread of its own, on wall time: callbacks and /clock can't hold it up."""
-
-    def __init__(self, node: StackNode) -> None:
-        self._node = node
-        self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS_TOPIC, 10)
-        self._lock = threading.Lock()
-        self._level, self.message, self._values = OK, "unconfigured", dict[str, object]()
-        self._born = time.monotonic()
-        self._beat = threading.Event()
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
-        self._thread.start()
-
-    def report(self, level: bytes, message: str, values: dict[str, object]) -> None:
-        with self._lock:
-            at_once = (level, message) != (self._level, self.message)
-            self._level, self.message, self._values = level, message, dict(values)
-        if at_once:
-            self._beat.set()
-
-    def stop(self) -> None:
-        self._stopped = True
-        self._beat.set()
-        self._thread.join(timeout=2.0)
-
-    def _run(self) -> None:
-        try:
-            self._publish()
-            last = time.monotonic()
-            while True:
-                self._beat.wait(HEARTBEAT_PERIOD)
-                self._beat.clear()
-                if self._stopped:
-                    self._publish()
-                    return
-                # A node that reports in every callback must not flood the topic.
-                time.sleep(max(0.0, last + 0.05 - time.monotonic()))
-                last = time.monotonic()
-                self._publish()
-        except (rclpy_implementation.RCLError, rclpy_implementation.InvalidHandle):
-            return   # the context went away under us: the process is ending
-
-    def _publish(self) -> None:
-        node = self._node
-        with self._lock:
-            level, message, values = self._level, self.message, dict(self._values)
-        values = {"state": node.state_label, "pid": os.getpid(), "uptime_s": f"{time.monotonic() - self._born:.1f}", **values}
-        status = DiagnosticStatus(level=level, name=node.get_fully_qualified_name().lstrip("/"), message=message,
-                                  hardware_id="objectcentric_ros",
-                                  values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = node.get_clock().now().to_msg()
-        self._publisher.publish(array)
 
 
 def run(node_class: type[StackNode], args: Sequence[str] | None = None, threads: int = 4) -> int:

@@ -51,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     stop = threading.Event()
     try:
-        from objectcentric_ros.nodes.bag import CAMERA_TOPICS, BagError, record
+        from objectcentric_ros.nodes.bag import BagError
+        from objectcentric_ros.nodes.bag_recording import CAMERA_TOPICS, record
     except MissingRosPackage as error:
         print(f"objectcentric record: {error}", file=sys.stderr)
         return 2

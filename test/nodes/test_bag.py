@@ -40,7 +40,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 from tf2_msgs.msg import TFMessage
 
-from objectcentric_ros.nodes import bag
+from objectcentric_ros.nodes import bag, bag_recording
 from objectcentric_ros.nodes.bag import BagError
 from objectcentric_ros.nodes.conversions import stamp_nanoseconds, transform_from_matrix
 from objectcentric_ros.nodes.image_conversions import image_from_color
@@ -214,7 +214,7 @@ def test_recorded_messages_come_back_equal(bench: NodeBench, tmp_path: Path, sto
     results: list[bag.BagSummary] = []
     path = tmp_path / "bag"
     recorder = threading.Thread(target=lambda: results.append(
-        bag.record(path, ["/image", "/tf_static"], storage=storage, compress=compress, stop=stopping)))
+        bag_recording.record(path, ["/image", "/tf_static"], storage=storage, compress=compress, stop=stopping)))
     recorder.start()
     bench.wait_for(images.get_subscription_count, "the recorder")
     for _ in range(3):
@@ -236,7 +236,7 @@ def test_recorded_messages_come_back_equal(bench: NodeBench, tmp_path: Path, sto
 
 def test_own_interfaces_are_recorded_with_their_definition(bench: NodeBench, tmp_path: Path, stopping: threading.Event) -> None:
     publisher = bench.client.create_publisher(Identifications, "/identifications", RELIABLE)
-    recorder = threading.Thread(target=lambda: bag.record(tmp_path / "bag", ["identifications"], stop=stopping))
+    recorder = threading.Thread(target=lambda: bag_recording.record(tmp_path / "bag", ["identifications"], stop=stopping))
     recorder.start()
     bench.wait_for(publisher.get_subscription_count, "the recorder")
     publisher.publish(Identifications(identifications=[Identification(segment_id=3, reason="because")]))
@@ -252,7 +252,7 @@ def test_own_interfaces_are_recorded_with_their_definition(bench: NodeBench, tmp
 
 def test_recording_takes_the_time_of_the_clock(bench: NodeBench, tmp_path: Path, stopping: threading.Event) -> None:
     clock, texts = bench.client.create_publisher(Clock, "/clock", 10), bench.client.create_publisher(String, "/text", 10)
-    recorder = threading.Thread(target=lambda: bag.record(tmp_path / "bag", ["/text"], stop=stopping))
+    recorder = threading.Thread(target=lambda: bag_recording.record(tmp_path / "bag", ["/text"], stop=stopping))
     recorder.start()
     bench.wait_for(lambda: clock.get_subscription_count() and texts.get_subscription_count(), "the recorder")
     for _ in range(5):
@@ -270,13 +270,13 @@ def test_recording_takes_the_time_of_the_clock(bench: NodeBench, tmp_path: Path,
 def test_recording_nothing_leaves_nothing_and_an_old_bag_stays(tmp_path: Path, stopping: threading.Event) -> None:
     stopping.set()
     with pytest.raises(BagError, match="no message came on /silence"):
-        bag.record(tmp_path / "bag", ["/silence"], stop=stopping)
+        bag_recording.record(tmp_path / "bag", ["/silence"], stop=stopping)
     assert not (tmp_path / "bag").exists()
     (tmp_path / "bag").mkdir()
     with pytest.raises(BagError, match="exists already"):
-        bag.record(tmp_path / "bag", ["/silence"], stop=stopping)
+        bag_recording.record(tmp_path / "bag", ["/silence"], stop=stopping)
     with pytest.raises(BagError, match="unknown storage 'tape'"):
-        bag.record(tmp_path / "other", storage="tape")
+        bag_recording.record(tmp_path / "other", storage="tape")
 
 
 def test_verbs_record_and_replay(bench: NodeBench, tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from objectcentric_ros.geometry.se3 import T_from
 from objectcentric_ros.nodes.camera import CameraNode, matrix_from_extrinsics, millimetres
 from objectcentric_ros.nodes.conversions import stamp_nanoseconds
+from objectcentric_ros.nodes.heart import ERROR, OK
 from objectcentric_ros.nodes.image_conversions import color_from_image, depth_from_image
-from objectcentric_ros.nodes.stack_node import ERROR, OK
 from objectcentric_ros.nodes.transforms import TransformListener
 
 from .node_bench import COLOR_TOPIC, DEPTH_TOPIC, INFO_TOPIC, NodeBench

@@ -34,8 +34,8 @@ from objectcentric_ros.nodes import descriptors
 from objectcentric_ros.nodes.clicks import clicked_pixel
 from objectcentric_ros.nodes.conversions import stamp_nanoseconds
 from objectcentric_ros.nodes.descriptors import DescriptorsNode
+from objectcentric_ros.nodes.heart import ERROR, OK, WARN
 from objectcentric_ros.nodes.image_conversions import array_from_image, image_from_color
-from objectcentric_ros.nodes.stack_node import ERROR, OK, WARN
 
 from .node_bench import CAMERA, OPTICAL_FRAME, TIMEOUT, BenchCamera, NodeBench, scene_color
 

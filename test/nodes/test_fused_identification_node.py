@@ -32,9 +32,9 @@ from std_msgs.msg import Header
 from objectcentric_ros.identification import deployed_text, models
 from objectcentric_ros.identification.fusion import write_model
 from objectcentric_ros.nodes.camera_input import CameraMessages, Scene
+from objectcentric_ros.nodes.heart import ERROR
 from objectcentric_ros.nodes.identification import IdentificationNode, _sides
 from objectcentric_ros.nodes.image_conversions import image_from_color
-from objectcentric_ros.nodes.stack_node import ERROR
 
 from .colour_boxes import COLOURS, ColourEncoder, colour_gallery, identify
 from .node_bench import NodeBench

@@ -35,8 +35,8 @@ from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.nodes.conversions import stamp_from_seconds
 from objectcentric_ros.nodes.gallery import GalleryNode
 from objectcentric_ros.nodes.gallery_messages import message_from_record, record_from_message
+from objectcentric_ros.nodes.heart import ERROR, OK
 from objectcentric_ros.nodes.image_conversions import compressed_from_bytes, compressed_from_color
-from objectcentric_ros.nodes.stack_node import ERROR, OK
 
 from .node_bench import NodeBench
 

@@ -36,8 +36,8 @@ from objectcentric_ros.grasping.grasp import Grasp
 from objectcentric_ros.nodes import grasp_planner
 from objectcentric_ros.nodes.conversions import stamp_nanoseconds
 from objectcentric_ros.nodes.grasp_planner import GraspPlannerNode
+from objectcentric_ros.nodes.heart import OK
 from objectcentric_ros.nodes.stack_conversions import grasp_from_message
-from objectcentric_ros.nodes.stack_node import OK
 from objectcentric_ros.segmentation.segmenter import Segmentation
 
 from .node_bench import BLOCK, T_BASE_CAMERA, BenchCamera, NodeBench, block_segmentation

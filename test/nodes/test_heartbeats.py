@@ -17,8 +17,9 @@
 
 from __future__ import annotations
 
+from objectcentric_ros.nodes.heart import WARN
 from objectcentric_ros.nodes.heartbeats import Heartbeats
-from objectcentric_ros.nodes.stack_node import WARN, StackNode
+from objectcentric_ros.nodes.stack_node import StackNode
 
 from .node_bench import NodeBench
 

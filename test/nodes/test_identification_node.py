@@ -37,9 +37,9 @@ from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.identification import models
 from objectcentric_ros.identification.encoder import make_encoder
 from objectcentric_ros.nodes.conversions import stamp_nanoseconds
+from objectcentric_ros.nodes.heart import ERROR
 from objectcentric_ros.nodes.identification import IdentificationNode
 from objectcentric_ros.nodes.image_conversions import array_from_image, image_from_color
-from objectcentric_ros.nodes.stack_node import ERROR
 
 from .colour_boxes import COLOURS, ColourEncoder, colour_gallery, identify
 from .node_bench import BLOCK, BenchCamera, NodeBench, block_segmentation, scene_color

@@ -38,9 +38,9 @@ from objectcentric_ros.motion.execution import GraspExecution, GraspExecutor, Mo
 from objectcentric_ros.motion.protocols import MotionOutcome, PlanningError, PlanningFailure
 from objectcentric_ros.nodes import motion
 from objectcentric_ros.nodes.conversions import pose_from_matrix, stamp_nanoseconds
+from objectcentric_ros.nodes.heart import ERROR, OK, WARN
 from objectcentric_ros.nodes.motion import MotionNode
 from objectcentric_ros.nodes.stack_conversions import message_from_grasp
-from objectcentric_ros.nodes.stack_node import ERROR, OK, WARN
 
 from .bench_robot import HOME, BenchRobot
 from .node_bench import BLOCK, T_BASE_CAMERA, BenchCamera, NodeBench, block_segmentation

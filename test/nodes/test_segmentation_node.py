@@ -32,9 +32,9 @@ from std_msgs.msg import Header
 from objectcentric_ros.geometry.frame import RgbdFrame
 from objectcentric_ros.nodes import segmentation
 from objectcentric_ros.nodes.conversions import stamp_nanoseconds
+from objectcentric_ros.nodes.heart import ERROR, OK, WARN
 from objectcentric_ros.nodes.image_conversions import array_from_image, labels_from_image
 from objectcentric_ros.nodes.segmentation import SegmentationNode
-from objectcentric_ros.nodes.stack_node import ERROR, OK, WARN
 from objectcentric_ros.segmentation.segmenter import Segment, Segmentation
 
 from .node_bench import DEPTH_TOPIC, T_BASE_CAMERA, TIMEOUT, BenchCamera, NodeBench

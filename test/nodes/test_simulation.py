@@ -31,9 +31,9 @@ from trajectory_msgs.msg import JointTrajectory
 
 from objectcentric_ros.motion.protocols import Trajectory
 from objectcentric_ros.nodes.conversions import stamp_nanoseconds
+from objectcentric_ros.nodes.heart import ERROR
 from objectcentric_ros.nodes.image_conversions import color_from_image, depth_from_image, labels_from_image
 from objectcentric_ros.nodes.stack_conversions import message_from_trajectory
-from objectcentric_ros.nodes.stack_node import ERROR
 from objectcentric_ros.nodes.transforms import TransformListener
 
 from .node_bench import COLOR_TOPIC, DEPTH_TOPIC, INFO_TOPIC, NodeBench

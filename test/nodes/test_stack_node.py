@@ -37,8 +37,9 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from objectcentric_ros.nodes import MissingRosPackage, require
+from objectcentric_ros.nodes.heart import ERROR, OK, WARN
 from objectcentric_ros.nodes.parameters import ParameterError
-from objectcentric_ros.nodes.stack_node import ERROR, OK, WARN, StackConfig, StackNode, parameter
+from objectcentric_ros.nodes.stack_node import StackConfig, StackNode, parameter
 
 from .node_bench import NodeBench
 
