@@ -25,14 +25,12 @@ from typing import NamedTuple, TypeVar
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from objectcentric_ros.identification.image_cache import CachedImages
 from objectcentric_ros.identification.image_crops import global_crop, local_crop
 from objectcentric_ros.identification.image_recipe import IMAGE_SOURCES, ImageRecipe
-from objectcentric_ros.identification.occlusion import occlude
 
 T = TypeVar("T")
 
@@ -80,7 +78,6 @@ class ImageDraws(Dataset[Draw]):
     def __init__(self, cache: CachedImages, recipe: ImageRecipe, batch: int, first: int = 0) -> None:
         self._cache, self._recipe, self._batch, self._first = cache, recipe, batch, first
         self._stages = [stage_objects(cache, recipe, sources) for sources in recipe.stages]
-        self._queries = [number for number, row in enumerate(cache.rows) if row.source == "query"]
         self._names = tuple(dict.fromkeys(row.object_id for row in cache.rows))
         cv2.setNumThreads(1)
 
@@ -106,23 +103,14 @@ class ImageDraws(Dataset[Draw]):
         rng = np.random.default_rng([seed, 1 << 20, number])
         at = int(order[place])
         first, second = draw_images(stage.rows[at], self._recipe.loss.mode, rng)
-        crops, rows = self._recipe.crops, self._cache.rows
-        globals_ = [global_crop(self._picture(row, rng), crops, rows[row].source, rng) for row in (first, second)]
+        crops, images, rows = self._recipe.crops, self._cache.images, self._cache.rows
+        globals_ = [global_crop(images[row], crops, rows[row].source, rng) for row in (first, second)]
         cut = (first, second) if self._recipe.loss.mode == "supervised" else (first,)
-        locals_ = [local_crop(self._picture(row, rng), crops, rows[row].source, rng)
-                   for row in cut for _ in range(self._recipe.local_crops)]
+        locals_ = [local_crop(images[row], crops, rows[row].source, rng) for row in cut for _ in range(self._recipe.local_crops)]
         shape = (0, crops.local_side, crops.local_side, 3)
         return Draw(torch.from_numpy(np.stack(globals_)),
                     torch.from_numpy(np.stack(locals_) if locals_ else np.empty(shape, np.uint8)),
                     torch.tensor(stage.objects[at]), torch.tensor([first, second]))
-
-    def _picture(self, row: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """An image of the cache, with a part of it hidden as often as the recipe says."""
-        crops, image = self._recipe.crops, self._cache.images[row]
-        if crops.occlusion == 0 or self._cache.rows[row].source not in crops.occluded_sources or rng.random() >= crops.occlusion:
-            return image
-        other = self._cache.images[_one_of(self._queries, rng)] if self._queries and rng.random() < crops.leak else None
-        return occlude(image, crops.occlusion_kept, rng, other)
 
 
 def draw_images(rows: Mapping[str, Sequence[int]], mode: str, rng: np.random.Generator) -> tuple[int, int]:

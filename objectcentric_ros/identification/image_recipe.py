@@ -62,10 +62,6 @@ class ImageCropConfig:
         brightness, contrast, saturation: largest change as a share; hue: as a share of a full turn.
         colour_jitter: share of the crops whose colours change.
         blur: share of the crops that lose their details, by a scaling down to a half to a fifth.
-        occlusion: share of the pictures of occluded_sources of which a part is hidden before they are cropped.
-        occlusion_kept: least and largest share of the segment that stays.
-        leak: share of those where the hidden part shows another object, as where a mask takes in a neighbour.
-        occluded_sources: the images that occlusion is for; they must be cut out of grey.
     """
 
     global_side: int = 224
@@ -85,24 +81,17 @@ class ImageCropConfig:
     hue: float = 0.1
     colour_jitter: float = 0.8
     blur: float = 0.0
-    occlusion: float = 0.0
-    occlusion_kept: tuple[float, float] = (0.3, 0.9)
-    leak: float = 0.0
-    occluded_sources: tuple[str, ...] = ("query",)
 
     def __post_init__(self) -> None:
-        for name in ("global_area", "local_area", "scale", "occlusion_kept"):
+        for name in ("global_area", "local_area", "scale"):
             low, high = getattr(self, name)
             if not 0 < low <= high or (name != "scale" and high > 1):
                 raise ValueError(f"{name} must be a least and a largest value above 0{'' if name == 'scale' else ', up to 1'}: "
                                  f"{[low, high]}")
         if min(self.global_side, self.local_side) < 8 or self.locals < 0 or self.aspect < 1:
             raise ValueError("global_side and local_side must be 8 or more, locals 0 or more, aspect 1 or more")
-        if not 0 <= self.occlusion <= 1 or not 0 <= self.leak <= 1:
-            raise ValueError(f"occlusion and leak are shares, 0 to 1, got {self.occlusion} and {self.leak}")
-        for name in ("turn_sources", "occluded_sources"):
-            if unknown := set(getattr(self, name)) - {"query", *IMAGE_SOURCES}:
-                raise ValueError(f"unknown {name} {', '.join(sorted(unknown))}: there are query, {', '.join(IMAGE_SOURCES)}")
+        if unknown := set(self.turn_sources) - {"query", *IMAGE_SOURCES}:
+            raise ValueError(f"unknown turn_sources {', '.join(sorted(unknown))}: there are query, {', '.join(IMAGE_SOURCES)}")
 
 
 @dataclass(frozen=True)

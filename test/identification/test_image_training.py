@@ -113,19 +113,6 @@ def test_a_draw_depends_on_its_number_alone_and_an_epoch_has_every_object(pictur
     assert [cache.rows[row].object_id for row in draw.place] == [draws.names[int(draw.object)]] * 2
 
 
-def test_parts_of_queries_are_hidden_and_of_nothing_else(pictures: Manifest) -> None:
-    """With crops that change nothing, a crop is its picture of the cache, unless a part of that was hidden."""
-    still = ImageCropConfig(global_side=40, locals=0, global_area=(1.0, 1.0), rotation=0.0, translation=0.0, scale=(1.0, 1.0),
-                            colour_jitter=0.0)
-    cache = cached_images(pictures.select("train"), 40)
-    for share, leak in ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)):
-        crops = dataclasses.replace(still, occlusion=share, leak=leak)
-        draws = ImageDraws(cache, dataclasses.replace(RECIPE, crops=crops), 2)
-        same = np.array([[np.array_equal(crop, cache.images[row]) for crop, row in zip(draw.globals, draw.place, strict=True)]
-                         for draw in (draws[index] for index in range(8))])
-        assert same[:, 1].all() and (same[:, 0].all() if share == 0 else not same[:, 0].any())
-
-
 def test_a_stage_takes_its_own_sources_only(pictures: Manifest) -> None:
     cache = cached_images(pictures.select("train"), 40)
     draws = ImageDraws(cache, dataclasses.replace(RECIPE, training=ImageTrainingConfig(steps=60, batch=2)), 2)
