@@ -44,6 +44,7 @@ from franka_msgs.action import Grasp, Homing, Move
 from objectcentric_interfaces.srv import GetGroundTruth, ResetScene
 from rosgraph_msgs.msg import Clock
 
+from objectcentric_ros.nodes import simulation
 from objectcentric_ros.nodes.simulation import SimulationNode
 
 ARM = tuple(f"fr3_joint{number}" for number in range(1, 8))
@@ -272,6 +273,15 @@ def test_unknown_item_fails_configure_with_a_sentence(bench: NodeBench) -> None:
     assert not node.configure_and_activate()
     bench.wait_for_status("simulation", ERROR, "can't configure", "no-such-item")
     assert node.state_label == "unconfigured"
+
+
+@pytest.mark.parametrize(("parameters", "told"), [({}, 5), ({"nice": 9}, 9)])
+def test_its_process_steps_back_as_far_as_it_was_told(bench: NodeBench, monkeypatch: pytest.MonkeyPatch,
+                                                      parameters: dict[str, int], told: int) -> None:
+    steps: list[int] = []
+    monkeypatch.setattr(simulation, "step_back", steps.append)      # the real one would hold for this process
+    bench.add(SimulationNode, start=False, **parameters).own_process()
+    assert steps == [told]
 
 
 def test_ground_truth_is_off_unless_asked_for(bench: NodeBench) -> None:

@@ -260,6 +260,9 @@ PROGRAM = textwrap.dedent("""
     class ProcessNode(StackNode):
         NODE_NAME = "process_probe"
 
+        def own_process(self):
+            print(f"own process, {self.state_label}", flush=True)
+
         def start(self):
             print("started", flush=True)
 
@@ -290,9 +293,12 @@ def _start(program: Path, *arguments: str, **environment: str) -> subprocess.Pop
 def test_signal_ends_the_process_in_order(program: Path, number: signal.Signals) -> None:
     process = _start(program)
     assert process.stdout is not None
+    before = []
     for line in process.stdout:
         if "started" in line:
             break
+        before.append(line.strip())
+    assert "own process, unconfigured" in before
     process.send_signal(number)
     rest, _ = process.communicate(timeout=20.0)
     assert rest.splitlines() == ["paused", "torn down"] or rest.splitlines()[-2:] == ["paused", "torn down"]
