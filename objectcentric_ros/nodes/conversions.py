@@ -15,8 +15,8 @@
 
 """Times and poses of messages, as numbers and matrices and back.
 
-Images and cameras are in image_conversions, this package's own messages in stack_conversions: these three are the only places
-that know both sides. Every function that reads a message raises ValueError with a sentence when the message contradicts itself.
+Images and cameras are in image_conversions, the stack's own messages in stack_conversions. In all three, every function that
+reads a message raises ValueError with a sentence when the message contradicts itself.
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 
+from objectcentric_ros.nodes.heart import DIAGNOSTICS_TOPIC  # noqa: E402
+
 
 @dataclass(frozen=True)
 class Heartbeat:
@@ -59,7 +61,7 @@ class Heartbeats:
         self._changed = threading.Condition()
         self._names = {self._resolve(name): name for name in names}
         self._beats: dict[str, tuple[float, Heartbeat]] = {}
-        self._subscription = node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50,
+        self._subscription = node.create_subscription(DiagnosticArray, DIAGNOSTICS_TOPIC, self._on_diagnostics, 50,
                                                       callback_group=MutuallyExclusiveCallbackGroup())
 
     def destroy(self) -> None:
