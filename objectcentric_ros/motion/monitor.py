@@ -54,7 +54,7 @@ class MonitorConfig:
         settle_velocity: ... and slower than this [rad/s].
         settle_timeout: time allowed to settle after the end of the trajectory [s].
         goal_tolerance: an arm that is at rest after settle_timeout and this near has arrived as well [rad]: a load
-            makes a position controller without integral action sag.
+            makes a position controller without integral action sag (by 10 to 11 mrad with the demo's toy truck).
     """
 
     max_state_age: float = 0.3
@@ -62,7 +62,7 @@ class MonitorConfig:
     settle_tolerance: float = 0.002
     settle_velocity: float = 0.01
     settle_timeout: float = 2.0
-    goal_tolerance: float = 0.01
+    goal_tolerance: float = 0.02
 
 
 @dataclass(frozen=True)
