@@ -73,7 +73,7 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[NDArray[np.uint
     Args:
         checkpoint: NAME.safetensors with its card.
         output: path without ending; the card becomes OUTPUT.yaml, the checkpoint's with the section "export". The checkpoint
-            is copied beside it where it isn't there.
+            stays where it is: robots and the training of titles need none.
         calibration: (H, W, 3) uint8 RGB images as the robot sees them and as galleries have them, one or more.
         evaluate: top-1 rate of an encoder, 0..1; of data that isn't the test's.
         max_loss: largest loss of it.
@@ -116,7 +116,7 @@ def export(checkpoint: Path, output: Path, calibration: Sequence[NDArray[np.uint
                   "calibration_images": len(calibration),
                   "files": {name: {path.name: file_digest(path) for path in paths} for name, paths in files.items()}}
         card = {**read_card(checkpoint), "export": facts}
-        _place(output, checkpoint, [path for paths in files.values() for path in paths], card)
+        _place(output, [path for paths in files.values() for path in paths], card)
     report(gate.verdict)
     return card
 
@@ -195,14 +195,11 @@ def _agreement(first: Encoder, second: Encoder, images: Sequence[NDArray[np.uint
     return float(np.mean(np.sum(first.encode(chosen) * second.encode(chosen), axis=1)))
 
 
-def _place(output: Path, checkpoint: Path, files: Sequence[Path], card: dict[str, Any]) -> None:
+def _place(output: Path, files: Sequence[Path], card: dict[str, Any]) -> None:
     """Move the files where they belong, the card last: a model whose card is there is whole."""
     output.parent.mkdir(parents=True, exist_ok=True)
     for stale in (".int8.xml", ".int8.bin"):
         with_ending(output, stale).unlink(missing_ok=True)
-    weights = with_ending(output, ".safetensors")
-    if weights.resolve() != checkpoint.resolve():
-        shutil.copyfile(checkpoint, weights)
     for path in files:
         shutil.move(path, output.parent / path.name)
     unfinished = with_ending(output, ".unfinished")

@@ -23,7 +23,7 @@ from objectcentric_ros.verbs.subcommands import add_subcommands, run_subcommand
 
 EXAMPLES = """examples:
   objectcentric export descriptors models/descriptors_caps.safetensors
-  objectcentric export identification models/identification_image.safetensors --data out/identification
+  objectcentric export identification mine.safetensors --data out/identification
 
 objectcentric export descriptors --help has more. Needs the packages of requirements/train.txt."""
 

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 EXAMPLES = """examples:
-  objectcentric export identification models/identification_image.safetensors --data out/identification
-  objectcentric export identification mine.safetensors --data out/identification --output models/identification_image
+  objectcentric export identification mine.safetensors --data out/identification
+  objectcentric export identification out/identification_models/mine.safetensors --output models/identification_image
 
 Writes OUTPUT.xml and .bin (OpenVINO, 16 bit weights), OUTPUT.int8.xml and .bin, and OUTPUT.yaml, the card. int8 is calibrated
 with images of the split `train`, and refused when it loses more than --max-loss of the top-1 rate (mean of tray, bin and

@@ -27,7 +27,7 @@ EXAMPLES = """examples:
   objectcentric train descriptors cpu --set data.folder=photos
   objectcentric train descriptors config/descriptors/shipped_caps.yaml
   objectcentric train image-encoder image_cpu_self_supervised --data out/identification
-  objectcentric train text-encoder text_cpu --image-model models/identification_image.safetensors
+  objectcentric train text-encoder text_cpu --image-model models/identification_image.xml
 
 objectcentric train segmentation --help, and so on, have more. Needs the packages of requirements/train.txt."""
 

@@ -32,7 +32,7 @@ from objectcentric_ros.verbs.training_options import (
 )
 
 EXAMPLES = """examples:
-  objectcentric train text-encoder text_cpu --data out/identification --image-model models/identification_image.safetensors
+  objectcentric train text-encoder text_cpu --data out/identification --image-model models/identification_image.xml
   objectcentric train text-encoder text_cpu --images out/vectors.npz --set training.steps=200
   objectcentric train text-encoder text_clip --out models/my_titles.safetensors
   objectcentric train text-encoder text_quick --image-model efficientnet_lite0
@@ -43,7 +43,7 @@ regimes image_text and clip train an image encoder too and write it beside the t
 training that was killed goes on where it was with --resume, and starts over without: what the folder holds may be of another
 recipe or image encoder."""
 
-IMAGE_MODEL = "models/identification_image.safetensors"
+IMAGE_MODEL = "models/identification_image.xml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="dataset with its manifest (default out/identification)")
     towers = parser.add_mutually_exclusive_group()
     towers.add_argument("--images", type=Path, metavar="FILE", help="vectors of the dataset's pictures, an embedded set (.npz)")
-    towers.add_argument("--image-model", metavar="NAME", help="image encoder: a trained .safetensors, or the name of an encoder "
-                        f"(default for the regime text: {IMAGE_MODEL}); the start of the regime image_text")
+    towers.add_argument("--image-model", metavar="NAME", help="image encoder: a trained .safetensors, an exported .xml, or the "
+                        f"name of one (default for the regime text: {IMAGE_MODEL}); the start of the regime image_text")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -90,9 +91,10 @@ def test_bad_orders_are_explained(recipe: Path, change: list[str], message: str,
     assert message in capsys.readouterr().err
 
 
-def test_the_shipped_recipe_is_that_of_the_defaults() -> None:
+def test_the_shipped_recipe_is_that_of_the_defaults_but_for_the_size_of_leaves() -> None:
     recipe = load_recipe(recipe_file("fusion", "identification"), FusionRecipe)
     default = FusionRecipe()
-    assert (recipe.cases, recipe.trees, recipe.promises) == (default.cases, default.trees, default.promises)
+    trees = replace(default.trees, min_child_weight=50.0)         # of 837 000 rows; a user's own may be few
+    assert (recipe.cases, recipe.trees, recipe.promises) == (default.cases, trees, default.promises)
     assert recipe.data.image.startswith("models/identification_image")
     assert recipe.data.text.startswith("models/identification_text")

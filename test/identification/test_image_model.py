@@ -171,7 +171,7 @@ def test_int8_that_loses_too_much_is_refused(checkpoint: Path, tmp_path: Path) -
     card = export(checkpoint, tmp_path / "m", pictures_of(1, 2), evaluate, report=told.append)
     assert card["export"]["precision"] == "fp16" and len(card["export"]["refused"]) == 3 and "refused" in told[-1]
     assert not (tmp_path / "m.int8.xml").exists() and DeployedImageEncoder(tmp_path / "m").precision == "fp16"
-    assert (tmp_path / "m.safetensors").read_bytes() == checkpoint.read_bytes()
+    assert not (tmp_path / "m.safetensors").exists()
     with pytest.raises(ValueError, match="no int8 files; it has fp16"):
         DeployedImageEncoder(tmp_path / "m", "int8")
     with pytest.raises(ValueError, match="at least one image"):

@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from objectcentric_ros.identification.embedded_set import EmbeddedSet, embed_manifest
@@ -47,6 +48,7 @@ from objectcentric_ros.identification.text_recipe import (
 from objectcentric_ros.identification.text_top1 import title_top1
 from objectcentric_ros.identification.text_tower import make_tokenizer
 from objectcentric_ros.identification.text_training import LAST, TextModule, rate_scale, train_text
+from objectcentric_ros.paths import share_dir
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 40, 210), "yellow": (220, 210, 30),
            "white": (240, 240, 240), "black": (20, 20, 20)}
@@ -290,3 +292,12 @@ def test_what_an_older_training_left_is_gone_on_with_only_when_asked(tmp_path: P
     command = ["train", "text-encoder", "text_cpu", "--output", str(tmp_path / "title.safetensors")]
     assert main([*command, "--resume"]) == 0 and main(command) == 0
     assert seen == [True, False]
+
+
+def test_titles_are_trained_for_the_encoder_that_robots_have() -> None:
+    from objectcentric_ros.verbs import train_text_encoder
+
+    shipped = train_text_encoder.image_encoder(train_text_encoder.IMAGE_MODEL)
+    assert shipped.key == yaml.safe_load((share_dir() / "models" / "identification_text.yaml").read_text())["image_key"]
+    with pytest.raises(ValueError, match=r"no image encoder mine\.safetensors"):
+        train_text_encoder.image_encoder("mine.safetensors")
