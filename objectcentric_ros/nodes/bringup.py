@@ -40,6 +40,8 @@ FIRST_BACKOFF, LAST_BACKOFF = 0.5, 10.0   # wait before a restart [s], doubled e
 PROVEN_AFTER = 20.0                       # a process that lived this long starts over with the first backoff [s]
 ATTEMPTS = 3                              # a required node that dies this often without ever being proven fails the bringup
 STOP_TIMEOUT = 5.0                        # from SIGINT to SIGKILL [s]
+SILENT = 15.0                             # a process that was heard, and is silent so long while others aren't, hangs [s]
+NEVER_HEARD = 60.0                        # and so does a new one that isn't heard at all [s]
 KEPT_LINES = 40                           # of output, for the sentence when a node fails
 
 Output = Callable[[str, str], None]
@@ -106,6 +108,7 @@ class Bringup:
             self._children[entry.name] = _Child(entry, self.command(entry.name), self)
         for child in self._children.values():
             child.start()
+        threading.Thread(target=self._end_the_silent, name="bringup-silence", daemon=True).start()
 
     def command(self, name: str) -> list[str]:
         """Command line of a node."""
@@ -211,6 +214,22 @@ class Bringup:
         """Wait for the stop, at most so long [s]; whether it came."""
         return self._stopping.wait(timeout)
 
+    def _end_the_silent(self) -> None:
+        """Kill nodes that run but don't beat, so that they are restarted.
+
+        A process that was killed amid a message can leave a lock of Fast DDS' shared memory taken; who asks for it next hangs.
+        """
+        while not self._stopping.wait(1.0):
+            beats = {name: self._own_beat(name) for name in self.names}
+            if not any(beat is not None and beat.age < SILENT / 2 for beat in beats.values()):
+                continue                            # all are silent: it is this process that hears nothing
+            for name, beat in beats.items():
+                child = self._children[name]
+                age = child.age if beat is None else min(beat.age, child.age)
+                if child.entry.respawn and age > (NEVER_HEARD if beat is None else SILENT):
+                    self._output(name, f"runs, but was silent for {age:.0f} s: killed")
+                    child.send(signal.SIGKILL)
+
     def _own_beat(self, name: str) -> Heartbeat | None:
         """Newest heartbeat of our process: not of one that died, nor of a namesake in the same domain."""
         assert self._heartbeats is not None, "start() comes first"
@@ -252,12 +271,18 @@ class _Child:
         self._lock = threading.Lock()
         self.failures = 0
         self.was_active = False
+        self._born = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"bringup-{entry.name}", daemon=True)
 
     @property
     def pid(self) -> int | None:
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
+
+    @property
+    def age(self) -> float:
+        """Seconds since the process was started; 0 while there is none."""
+        return time.monotonic() - self._born if self.pid is not None else 0.0
 
     def start(self) -> None:
         self._launch()
@@ -286,19 +311,19 @@ class _Child:
         with self._lock:
             if self._bringup.is_stopping():
                 return
+            self._born = time.monotonic()
             # Its own session: a Ctrl-C in the terminal reaches bringup alone, which stops the nodes in order.
             self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                              errors="replace", env=environment, start_new_session=True, stdin=subprocess.DEVNULL)
 
     def _run(self) -> None:
         while (process := self._process) is not None:
-            born = time.monotonic()
             assert process.stdout is not None
             for line in process.stdout:
                 self._lines.append(line.rstrip())
                 self._bringup.said(self.entry.name, line.rstrip())
             process.stdout.close()
-            delay = self._bringup.child_died(self, process.wait(), time.monotonic() - born)
+            delay = self._bringup.child_died(self, process.wait(), time.monotonic() - self._born)
             if delay is None or self._bringup.is_stopping(delay):
                 return
             self._launch()

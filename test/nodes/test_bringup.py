@@ -43,6 +43,7 @@ class Config(StackConfig):
     broken: bool = parameter(False, "setup fails")
     crash: bool = parameter(False, "setup ends the process")
     stubborn: bool = parameter(False, "pause never ends")
+    mute: bool = parameter(False, "setup never ends, and nothing else runs meanwhile")
     speed: float = parameter(1.0, "a number")
 
 class ToyNode(StackNode):
@@ -53,6 +54,9 @@ class ToyNode(StackNode):
         print("my speed is", self.config.speed, flush=True)
         if self.config.broken:
             raise ValueError("no power: plug it in")
+        if self.config.mute:
+            import os, signal
+            os.kill(os.getpid(), signal.SIGSTOP)
         if self.config.crash:
             print("Error: out of cheese", flush=True)
             import os
@@ -131,6 +135,30 @@ def test_killed_node_is_restarted_and_found_again(toys: Path) -> None:
             time.sleep(0.05)
         graph.wait_until_active(30.0)
         assert graph.pid_of("toy_two") == other
+
+
+def test_node_that_hangs_is_killed_and_restarted(toys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bringup_module, "SILENT", 4.0)
+    lines = Lines()
+    with Bringup("simulation", params_file=toys, output=lines) as graph:
+        graph.wait_until_active(30.0)
+        first, other = graph.pid_of("toy_one"), graph.pid_of("toy_two")
+        os.kill(first, signal.SIGSTOP)
+        lines.wait_for("toy_one", "runs, but was silent for ")
+        lines.wait_for("toy_one", "was killed by SIGKILL, restarting in 0.5 s")
+        graph.wait_until_active(30.0)
+        assert graph.pid_of("toy_one") != first and graph.pid_of("toy_two") == other
+
+
+def test_node_that_is_never_heard_is_given_up_at_last(toys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bringup_module, "NEVER_HEARD", 3.0)
+    monkeypatch.setattr(bringup_module, "SILENT", 3.0)
+    monkeypatch.setattr(bringup_module, "FIRST_BACKOFF", 0.05)
+    lines = Lines()
+    with Bringup("simulation", params_file=toys, settings={"toy_one.mute": True}, output=lines) as graph:
+        with pytest.raises(BringupError, match="toy_one was killed by SIGKILL"):
+            graph.wait_until_active(60.0)
+        assert graph.states()["toy_two"] == "active"
 
 
 def test_failed_configure_is_told_at_once(toys: Path) -> None:

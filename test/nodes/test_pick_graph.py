@@ -22,6 +22,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -41,24 +42,54 @@ from objectcentric_ros.picking.result import PickResult
 from objectcentric_ros.segmentation import make_segmenter
 from objectcentric_ros.simulation.catalogue import Catalogue
 
+from .conftest import FAILED
+
 TRAY = ("rubiks-cube", "stapler", "medicine-box")
 SEED = 4
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bringup]:
-    data = str(tmp_path_factory.mktemp("gallery"))
-    settings = {"simulation.items": list(TRAY), "simulation.seed": SEED,
-                **{f"{node}.gallery_data_dir": data for node in ("gallery", "identification", "grasp_planner")}}
-    with Bringup("pick", settings=settings) as graph:
-        graph.wait_until_active(120)
+class Cell:
+    """The graph that the tests share, started when the first one asks for it and anew after one that failed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._settings = {"simulation.items": list(TRAY), "simulation.seed": SEED,
+                          **{f"{node}.gallery_data_dir": str(folder) for node in ("gallery", "identification", "grasp_planner")}}
+        self._graph: Bringup | None = None
+
+    def graph(self) -> Bringup:
+        if self._graph is None:
+            self._graph = Bringup("pick", settings=self._settings)
+            self._graph.start()
+            self._graph.wait_until_active(120)
+            self._teach()
+        return self._graph
+
+    def close(self) -> None:
+        if self._graph is not None:
+            self._graph.stop()
+            self._graph = None
+
+    def _teach(self) -> None:
         catalogue, segmenter = Catalogue.load(), make_segmenter("rgbd", CellLayout.load())
         with GalleryClient() as gallery:
             for name in TRAY:
                 item = catalogue.get(name)
                 gallery.add(record_of(item), "tray", tray_references(item, 3, segmenter))
-        yield graph
+
+
+@pytest.fixture(scope="module")
+def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
+    cell = Cell(tmp_path_factory.mktemp("gallery"))
+    yield cell
+    cell.close()
+
+
+@pytest.fixture
+def graph(cell: Cell, request: pytest.FixtureRequest) -> Iterator[Bringup]:
+    yield cell.graph()
+    if request.node.stash.get(FAILED, False):
+        cell.close()      # what failed may be broken for good: no other test's business, nor this one's when it runs again
 
 
 @pytest.fixture
