@@ -213,7 +213,17 @@ ALTER TABLE vector_indexes ADD COLUMN object_effort integer NOT NULL DEFAULT 100
     ADD COLUMN object_recall double precision;                    -- the same for the nearest objects, which take more
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
+_VERSION_7 = """
+CREATE TABLE reference_features (                                 -- local features of images, computed elsewhere
+    reference_id bigint NOT NULL REFERENCES object_references ON DELETE CASCADE,
+    key          text NOT NULL CHECK (length(key) BETWEEN 1 AND 200),     -- what computed them, and how
+    data         bytea NOT NULL CHECK (length(data) <= 65536),    -- empty: computed, and there are none
+    PRIMARY KEY (reference_id, key)
+);
+ALTER TABLE reference_features ALTER data SET STORAGE EXTERNAL;   -- dense already
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7)
 """SQL that leads from version i to version i + 1. Never edit a released one: append."""
 
 

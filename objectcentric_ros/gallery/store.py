@@ -27,7 +27,7 @@ import psycopg
 from numpy.typing import ArrayLike, NDArray
 from psycopg.conninfo import conninfo_to_dict
 
-from objectcentric_ros.gallery import bulk, embeddings, grasp_points, learning, objects, picks, references, vector_index
+from objectcentric_ros.gallery import bulk, embeddings, features, grasp_points, learning, objects, picks, references, vector_index
 from objectcentric_ros.gallery.connections import ConnectionPool
 from objectcentric_ros.gallery.embedded import EmbeddedConfig, EmbeddedServer
 from objectcentric_ros.gallery.errors import DatabaseLost, GalleryError, InvalidRecord
@@ -339,6 +339,31 @@ class Gallery:
     def analyze(self) -> None:
         """Bring the planner's statistics up to date, after much has been added."""
         self._run(lambda connection: connection.execute("ANALYZE objects, object_references, embeddings, object_centres"))
+
+    # Local features
+
+    def missing_features(self, key: str, object_ids: Sequence[str], limit: int = 64) -> list[tuple[int, str, str, bytes]]:
+        """(reference id, object id, source, image bytes) of image references without features under the key, at most limit."""
+        return self._run(lambda connection: features.missing(connection, key, object_ids, limit))
+
+    def put_features(self, key: str, rows: Sequence[tuple[int, bytes]]) -> int:
+        """Store local image features; those stored before stay, references removed meanwhile are left out.
+
+        Args:
+            key: what computed them, and how; 1 to 200 characters.
+            rows: (reference id, at most 64 KiB that the gallery does not look into); empty bytes: the image has none.
+
+        Returns:
+            How many were new.
+
+        Raises:
+            InvalidRecord: no bytes, or too many of them; nothing was stored.
+        """
+        return self._run(lambda connection: features.insert(connection, key, rows))
+
+    def features(self, key: str, object_ids: Sequence[str]) -> dict[str, list[tuple[str, bytes]]]:
+        """(source, features) of the references of each object, oldest first, by object id; objects without any are absent."""
+        return self._run(lambda connection: features.select(connection, key, object_ids))
 
     # Grasp points
 

@@ -176,7 +176,7 @@ def _add_reference(gallery: Gallery, object_id: str, reference: ReferenceFile) -
 
 
 def export_gallery(gallery: Gallery, folder: Path, progress: Callable[[str], None] | None = None) -> int:
-    """Write every object with its references and grasp points, not embeddings and pick history; returns the number of objects.
+    """Write every object with its references and grasp points, not embeddings, features and picks; returns the number of objects.
 
     Raises:
         GalleryError: the folder holds something already, or can't be written.

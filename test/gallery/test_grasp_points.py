@@ -149,7 +149,7 @@ def test_an_older_gallery_gets_the_table_and_keeps_its_objects(stocked: Gallery)
     from objectcentric_ros.gallery.migrations import migrate
 
     def older(connection) -> None:
-        connection.execute("DROP TABLE grasp_points, vector_indexes, learned_references, object_centres")
+        connection.execute("DROP TABLE grasp_points, vector_indexes, learned_references, object_centres, reference_features")
         connection.execute("DROP FUNCTION refresh_centres, refresh_centres_of_embeddings, refresh_centres_of_references CASCADE")
         connection.execute("DELETE FROM schema_version WHERE version >= 3")
 
