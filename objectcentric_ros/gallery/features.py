@@ -70,11 +70,18 @@ def insert(connection: psycopg.Connection, key: str, rows: Sequence[tuple[int, b
     return done.rowcount
 
 
-def select(connection: psycopg.Connection, key: str, object_ids: Sequence[str]) -> dict[str, list[tuple[str, bytes]]]:
-    """(source, features) of the references of each object, oldest first; objects without any are left out."""
+def select(connection: psycopg.Connection, key: str, object_ids: Sequence[str],
+           newest: int) -> dict[str, list[tuple[str, bytes]]]:
+    """(source, features) of the newest references of each object by source, oldest first; objects without any are left out."""
     rows = connection.execute("""
-        SELECT object_id, source, data FROM object_references JOIN reference_features USING (reference_id)
-        WHERE object_id = ANY(%s) AND key = %s ORDER BY reference_id""", (list(object_ids), key), binary=True).fetchall()
+        SELECT object_id, source, data FROM (
+            SELECT reference_id, object_id, source,
+                   row_number() OVER (PARTITION BY object_id, source ORDER BY reference_id DESC) AS age
+            FROM object_references WHERE object_id = ANY(%s) AND EXISTS (
+                SELECT 1 FROM reference_features AS stored
+                WHERE stored.reference_id = object_references.reference_id AND stored.key = %s)) AS chosen
+        JOIN reference_features USING (reference_id)
+        WHERE age <= %s AND key = %s ORDER BY reference_id""", (list(object_ids), key, newest, key), binary=True).fetchall()
     found: dict[str, list[tuple[str, bytes]]] = {}
     for object_id, source, data in rows:
         found.setdefault(object_id, []).append((source, bytes(data)))

@@ -361,9 +361,12 @@ class Gallery:
         """
         return self._run(lambda connection: features.insert(connection, key, rows))
 
-    def features(self, key: str, object_ids: Sequence[str]) -> dict[str, list[tuple[str, bytes]]]:
-        """(source, features) of the references of each object, oldest first, by object id; objects without any are absent."""
-        return self._run(lambda connection: features.select(connection, key, object_ids))
+    def features(self, key: str, object_ids: Sequence[str], newest: int = 1000) -> dict[str, list[tuple[str, bytes]]]:
+        """(source, features) of references, oldest first, by object id; of each source at most so many, the newest ones.
+
+        Objects without any are absent.
+        """
+        return self._run(lambda connection: features.select(connection, key, object_ids, newest))
 
     # Grasp points
 

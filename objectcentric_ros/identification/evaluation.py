@@ -22,7 +22,8 @@ seconds. Every encoder and every method is asked about the same candidate sets w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ from objectcentric_ros.identification.evaluation_methods import (
     Fused,
     Method,
     MinDistance,
+    Pictures,
     Reliability,
     answer,
     histogram,
@@ -50,6 +52,7 @@ from objectcentric_ros.identification.evaluation_methods import (
     source_correct,
 )
 from objectcentric_ros.identification.evaluation_recipe import FUSED, MIN_DISTANCE, EvaluationRecipe, ScenarioConfig
+from objectcentric_ros.identification.local_bank import LocalBank
 from objectcentric_ros.identification.manifest import REFERENCE_SOURCES, SOURCES, Manifest
 from objectcentric_ros.identification.precision_curve import (
     METRICS,
@@ -88,7 +91,7 @@ class Evaluation:
 
 def evaluate(recipe: EvaluationRecipe, manifest: Manifest, rows: Mapping[str, EmbeddedSet], fusions: Sequence[Fused],
              objects: Mapping[str, ObjectFacts], report: Report = lambda text: None,
-             sizes: SizeTable | None = None) -> Evaluation:
+             sizes: SizeTable | None = None, cache: Path | None = None) -> Evaluation:
     """Measure everything.
 
     Args:
@@ -99,12 +102,16 @@ def evaluate(recipe: EvaluationRecipe, manifest: Manifest, rows: Mapping[str, Em
         objects: titles and kinds, as far as they are known.
         report: told about progress.
         sizes: of queries and objects, as far as they are known.
+        cache: folder for the points that pictures were found to have in common; None: they are looked for every time.
 
     Raises:
         TooFewObjects: the data gives no candidate sets.
     """
     cases = draw_cases(manifest, recipe.cases)
-    evaluator = _Evaluator(recipe, cases, Evaluation())
+    bank = None
+    if any(fusion.model.verifies for fusion in fusions) and recipe.main in rows:
+        bank = LocalBank(rows[recipe.main], manifest.root, cases.objects, cache, _in_steps(report))
+    evaluator = _Evaluator(recipe, cases, Evaluation(), bank)
     evaluator.describe(manifest)
     kinds = [facts.kind if (facts := objects.get(name)) and facts.kind in recipe.failures.kinds else "" for name in cases.objects]
     for row in (row for row in recipe.rows if row.name in rows):
@@ -116,6 +123,8 @@ def evaluate(recipe: EvaluationRecipe, manifest: Manifest, rows: Mapping[str, Em
             evaluator.main(distances, [MinDistance(), *fusions], report)
             evaluator.distance_histograms(distances)
             evaluator.show_failures(rows[row.name], distances, [MinDistance(), *fusions])
+            if bank is not None:
+                bank.save()
         elif row.curves:
             for scenario in recipe.scenarios:
                 if scenario.group == "coverage":
@@ -129,8 +138,8 @@ def evaluate(recipe: EvaluationRecipe, manifest: Manifest, rows: Mapping[str, Em
 class _Evaluator:
     """Fills an Evaluation, step by step, about the same cases."""
 
-    def __init__(self, recipe: EvaluationRecipe, cases: Cases, result: Evaluation) -> None:
-        self.recipe, self.cases, self.result = recipe, cases, result
+    def __init__(self, recipe: EvaluationRecipe, cases: Cases, result: Evaluation, bank: LocalBank | None = None) -> None:
+        self.recipe, self.cases, self.result, self.bank = recipe, cases, result, bank
         options = (recipe.bootstrap.replicates, recipe.cases.seed, recipe.bootstrap.share)
         self.bootstrap = Bootstrap(np.unique(cases.queries, return_inverse=True)[1], *options)
         self.by_object = Bootstrap(np.unique(cases.truth_object, return_inverse=True)[1], *options)
@@ -181,7 +190,7 @@ class _Evaluator:
     def scenario(self, scenario: ScenarioConfig, method: Method, row: RowDistances) -> tuple[Answers, NDArray[np.float64]]:
         """One curve of figure 7, and the bootstrap's samples of its figures."""
         covered = apply_coverage(row.candidates, self.coverage[scenario.name]).astype(np.float32)
-        answers = answer(method, covered, self.cases.truth, row.sizes)
+        answers = answer(method, covered, self.cases.truth, row.sizes, self._pictures(self.cases))
         curve = precision_curve(answers.confidence, answers.correct)
         samples = self.bootstrap.curve_metrics(answers.confidence, answers.correct)
         self.result.curves[scenario.name, method.name] = curve
@@ -229,7 +238,10 @@ class _Evaluator:
         candidates, sizes, place = row.candidates.copy(), row.sizes.copy(), (np.arange(len(row.candidates)), self.cases.truth)
         candidates[place], sizes[place] = row.substitutes, row.substitute_sizes
         covered = apply_coverage(candidates, self.coverage[scenario.name]).astype(np.float32)
-        unknown = answer(method, covered, np.full(len(candidates), -1), sizes)
+        objects = self.cases.candidates.copy()
+        objects[place] = self.cases.substitute
+        shown = self._pictures(replace(self.cases, candidates=objects))
+        unknown = answer(method, covered, np.full(len(candidates), -1), sizes, shown)
         samples = self.bootstrap.open_set(known.confidence, unknown.confidence)
         self.result.figures["open_set"].setdefault("all", []).append({
             "name": scenario.name, "method": method.name, "auroc": auroc(known.confidence, unknown.confidence),
@@ -293,13 +305,14 @@ class _Evaluator:
         top = next((method for method in methods if method.name == self.recipe.failures.top), methods[0])
         scenario = self.recipe.scenarios[0]
         coverage = self.coverage[scenario.name]
-        answers = answer(top, apply_coverage(row.candidates, coverage).astype(np.float32), self.cases.truth, row.sizes)
+        answers = answer(top, apply_coverage(row.candidates, coverage).astype(np.float32), self.cases.truth, row.sizes,
+                         self._pictures(self.cases))
         self.result.failures[f"{scenario.name}, {top.name}"] = surest_failures(
             self.cases, embedded, coverage, answers, self.recipe.failures.examples)
         hidden = hidden_contents(self.cases, row, coverage)
         self.result.figures["hidden_contents"] = self._hidden_figures(hidden, methods)
         if len(hidden.cases):
-            answers = answer(top, hidden.distances, hidden.cases.truth, hidden.sizes)
+            answers = answer(top, hidden.distances, hidden.cases.truth, hidden.sizes, self._pictures(hidden.cases))
             self.result.failures[f"hidden contents (figure 8), {top.name}"] = surest_failures(
                 hidden.cases, embedded, hidden.coverage, answers, self.recipe.failures.examples // 2)
 
@@ -311,8 +324,8 @@ class _Evaluator:
             return found
         bootstrap = Bootstrap(np.unique(cases.queries, return_inverse=True)[1], *self.options)
         for method in methods:
-            usual = answer(method, hidden.usual, cases.truth, hidden.sizes)
-            answers = answer(method, hidden.distances, cases.truth, hidden.sizes)
+            usual = answer(method, hidden.usual, cases.truth, hidden.sizes, self._pictures(cases))
+            answers = answer(method, hidden.distances, cases.truth, hidden.sizes, self._pictures(cases))
             found["methods"].append({
                 "method": method.name, **precision_curve(answers.confidence, answers.correct).metrics(),
                 "precision_at_100_interval": bootstrap.mean(answers.correct).pair,
@@ -320,8 +333,15 @@ class _Evaluator:
                 "look_alike_answered": float((answers.chosen == hidden.distances.shape[1] - 1).mean())})
         return found
 
+    def _pictures(self, cases: Cases) -> Pictures | None:
+        return None if self.bank is None else Pictures(self.bank, cases.queries, cases.candidates)
+
     def _ranges(self, samples: NDArray[np.float64], names: Sequence[str]) -> dict[str, list[float]]:
         return {name: self.bootstrap.interval(samples[:, index]).pair for index, name in enumerate(names)}
+
+
+def _in_steps(report: Report) -> Callable[[int, int], None]:
+    return lambda done, total: report(f"common points: {done} of {total}") if done == total or done % 10240 == 0 else None
 
 
 def _finite(values: NDArray[np.float64]) -> list[float | None]:

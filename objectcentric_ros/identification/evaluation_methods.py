@@ -27,9 +27,36 @@ from numpy.typing import NDArray
 from objectcentric_ros.identification.evaluation_recipe import MIN_DISTANCE
 from objectcentric_ros.identification.fusion import FusionModel
 from objectcentric_ros.identification.fusion_cases import likeliest
+from objectcentric_ros.identification.local_bank import LocalBank
 from objectcentric_ros.identification.size_evidence import SIZE_FEATURES
+from objectcentric_ros.identification.verification import PICTURES, Verify
 
 _BLOCK = 4096               # cases whose features are held at once
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What N cases show, for methods that look at pictures again.
+
+    Args:
+        bank: of the queries' and references' points.
+        queries: (N,) numbers of queries.
+        objects: (N, K) numbers of objects; those without a reference are not looked at.
+    """
+
+    bank: LocalBank
+    queries: NDArray[np.intp]
+    objects: NDArray[np.intp]
+
+    def verify(self, block: slice, distances: NDArray[np.float32]) -> Verify:
+        """Gives the evidence of a block of cases, whose (n, K, 4) distances say what is covered."""
+        queries, objects = self.queries[block], self.objects[block]
+
+        def verify(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
+            covered = ~np.isnan(distances[rows, columns, :len(PICTURES)])
+            return self.bank.evidence(queries[rows], objects[rows, columns], covered)
+
+        return verify
 
 
 class Method(Protocol):
@@ -40,7 +67,8 @@ class Method(Protocol):
         """In the tables."""
         ...
 
-    def scores(self, distances: NDArray[np.float32], sizes: NDArray[np.float32]) -> NDArray[np.float64]:
+    def scores(self, distances: NDArray[np.float32], sizes: NDArray[np.float32],
+               pictures: Pictures | None = None) -> NDArray[np.float64]:
         """Scores (N, K) of (N, K, 4) distances, NaN where there is no reference, and (N, K, 2) size evidence.
 
         A candidate without any reference has the lowest.
@@ -54,7 +82,8 @@ class MinDistance:
 
     name: str = MIN_DISTANCE
 
-    def scores(self, distances: NDArray[np.float32], sizes: NDArray[np.float32]) -> NDArray[np.float64]:
+    def scores(self, distances: NDArray[np.float32], sizes: NDArray[np.float32],
+               pictures: Pictures | None = None) -> NDArray[np.float64]:
         """Minus the least distance, -inf without a reference."""
         return -np.where(np.isnan(distances), np.inf, distances).min(axis=-1).astype(np.float64)
 
@@ -66,10 +95,14 @@ class Fused:
     name: str
     model: FusionModel
 
-    def scores(self, distances: NDArray[np.float32], sizes: NDArray[np.float32]) -> NDArray[np.float64]:
+    def scores(self, distances: NDArray[np.float32], sizes: NDArray[np.float32],
+               pictures: Pictures | None = None) -> NDArray[np.float64]:
         """Probabilities, 0 without a reference."""
-        blocks = [slice(start, start + _BLOCK) for start in range(0, len(distances), _BLOCK)]
-        parts = [self.model.batch(distances[block], sizes[block])[0] for block in blocks]
+        parts = []
+        for start in range(0, len(distances), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            verify = pictures.verify(block, distances[block]) if pictures is not None else None
+            parts.append(self.model.batch(distances[block], sizes[block], verify)[0])
         return np.concatenate(parts) if parts else np.zeros(distances.shape[:2])
 
 
@@ -89,7 +122,7 @@ class Answers:
 
 
 def answer(method: Method, distances: NDArray[np.float32], truth: NDArray[np.integer],
-           sizes: NDArray[np.float32] | None = None) -> Answers:
+           sizes: NDArray[np.float32] | None = None, pictures: Pictures | None = None) -> Answers:
     """Ask a method; candidates with the same score are told apart by the mean of their distances, then by their order.
 
     Args:
@@ -97,10 +130,11 @@ def answer(method: Method, distances: NDArray[np.float32], truth: NDArray[np.int
         distances: (N, K, 4) float32, NaN where there is no reference.
         truth: (N,) column of the true object; -1 where it is not among the candidates, then no answer is right.
         sizes: (N, K, 2) size evidence; None: nothing is known of sizes.
+        pictures: of the cases; None: nothing is looked at again.
     """
     if sizes is None:
         sizes = np.full((*distances.shape[:2], len(SIZE_FEATURES)), np.nan, np.float32)
-    scores = method.scores(distances, sizes)
+    scores = method.scores(distances, sizes, pictures)
     chosen = likeliest(scores, distances)
     best = scores[np.arange(len(scores)), np.maximum(chosen, 0)]
     return Answers(chosen, np.where(chosen >= 0, best, -np.inf), (chosen >= 0) & (chosen == truth))

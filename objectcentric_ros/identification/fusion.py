@@ -22,7 +22,8 @@ showing one thing only; that is added here, with two numbers that were fitted on
     w_c = o_c ** (1 / T)          p_c = w_c / (w_none + sum_k w_k)          p_none = w_none / (w_none + sum_k w_k)
 
 It is the posterior of "c, and no other candidate" against "none" when candidates are independent given the query. A candidate
-without any reference has w = 0 and is never shown to the trees.
+without any reference has w = 0 and is never shown to the trees. Where the likeliest are close, further trees may correct their
+odds by what their pictures have in common with the query (verification.py).
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ import yaml
 from numpy.typing import NDArray
 
 from objectcentric_ros.identification.coverage import SOURCE_COUNT
+from objectcentric_ros.identification.local_features import LOCAL_KEY
 from objectcentric_ros.identification.size_evidence import SIZE_FEATURES
+from objectcentric_ros.identification.verification import COLUMNS, Verify, verified
 from objectcentric_ros.paths import share_dir
 
 SIZED = "distances+size"
@@ -52,6 +55,8 @@ FEATURES = {
 """Columns that the trees see, by the name of the choice; `distances` are the paper's, sizes are in size_evidence.py."""
 
 _LARGEST = 2.0 + 1e-3        # of 1 - cos, with room for rounding
+VERIFICATION = "verification"
+"""Section of the card, and part of the file's name, of the trees that correct the log-odds of the likeliest."""
 _CARD_KEYS = ("features", "temperature", "none_weight", "thresholds", "image_key", "text_key", "quarter_turns", "sha256")
 
 
@@ -137,10 +142,12 @@ class FusionModel:
     Args:
         booster: the xgboost.Booster.
         card: what the model card says.
+        verifier: the Booster that corrects the log-odds of the likeliest; None: nothing is verified.
     """
 
     booster: Any
     card: Mapping[str, Any]
+    verifier: Any = None
 
     @classmethod
     def load(cls, path: Path | str) -> FusionModel:
@@ -163,21 +170,17 @@ class FusionModel:
         if not isinstance(card, dict) or (missing := [key for key in _CARD_KEYS if key not in card]):
             lacking = f" lacks {', '.join(missing)}" if isinstance(card, dict) else " is no mapping"
             raise FusionError(f"the card {path.with_suffix('.yaml')}{lacking}")
-        if hashlib.sha256(content).hexdigest() != card["sha256"]:
-            raise FusionError(f"{path} is damaged or of another training than the card beside it: its SHA-256 is not the card's")
         _check_card(card, path)
-        try:
-            import xgboost  # takes most of a second; only who has a model needs it
-        except ImportError as error:
-            raise FusionError("the fusion model needs xgboost: pip install -r requirements/core.txt") from error
-        try:
-            # One thread: a tray is a few hundred rows, which take longer to share out than to compute.
-            booster = xgboost.Booster(params={"nthread": 1}, model_file=bytearray(content))
-        except xgboost.core.XGBoostError as error:
-            raise FusionError(f"{path} is no xgboost model: {str(error).splitlines()[0]}") from error
-        if booster.num_features() != len(FEATURES[card["features"]]):
-            raise FusionError(f"{path} takes {booster.num_features()} features, its card says {card['features']}")
-        model = cls(booster, card)
+        booster = _read_booster(path, content, str(card["sha256"]), len(FEATURES[card["features"]]))
+        verifier = None
+        if (section := card.get(VERIFICATION)) is not None:
+            other = _verifier_file(path)
+            try:
+                content = other.read_bytes()
+            except OSError as error:
+                raise FusionError(f"{path.name}'s card speaks of {other.name}, which can't be read: {error}") from error
+            verifier = _read_booster(other, content, str(section.get("sha256")), len(COLUMNS))
+        model = cls(booster, card, verifier)
         model.log_odds(np.full((1, SOURCE_COUNT), 0.5, np.float32))     # the first call sets xgboost up
         return model
 
@@ -250,40 +253,93 @@ class FusionModel:
         p, p_none = self.batch(distances, sizes)
         return p, float(p_none)
 
-    def batch(self, distances: NDArray[np.floating],
-              sizes: NDArray[np.floating] | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Probabilities for many queries at once: (..., C, 4), and (..., C, 2) or None, to p (..., C) and p_none (...)."""
-        return posterior(self.log_odds(distances, sizes), float(self.card["temperature"]), float(self.card["none_weight"]))
+    @property
+    def verifies(self) -> bool:
+        """Whether the model asks `verify` of batch, for features of LOCAL_KEY."""
+        return self.verifier is not None
+
+    def batch(self, distances: NDArray[np.floating], sizes: NDArray[np.floating] | None = None,
+              verify: Verify | None = None, most: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Probabilities for many queries at once.
+
+        Args:
+            distances: (..., C, 4); (N, C, 4) where there is `verify`.
+            sizes: (..., C, 2) or None.
+            verify: asked about the likeliest where they are close; None, or a model without a verifier: nothing is.
+            most: queries that it is asked about, the least decided ones; None: all.
+
+        Returns:
+            p (..., C) and p_none (...).
+        """
+        log_odds = self.log_odds(distances, sizes)
+        p, p_none = posterior(log_odds, float(self.card["temperature"]), float(self.card["none_weight"]))
+        if verify is not None and self.verifier is not None:
+            section = self.card[VERIFICATION]
+            log_odds, asked = verified(log_odds, self.verifier, int(section["candidates"]), float(section["gap"]), verify, most)
+            p[asked], p_none[asked] = posterior(log_odds[asked], float(section["temperature"]), float(section["none_weight"]))
+        return p, p_none
 
 
-def write_model(path: Path, booster: Any, card: Mapping[str, Any]) -> dict[str, Any]:
+def write_model(path: Path, booster: Any, card: Mapping[str, Any], verifier: Any = None) -> dict[str, Any]:
     """Write a booster and its card; the two are checked against each other when they are read.
 
     Args:
         path: the model file, with the suffix .ubj; the card is beside it with .yaml.
         booster: the xgboost.Booster.
         card: everything the card says but the SHA-256.
+        verifier: the Booster of the verification, where the card has such a section; it is written beside the model.
 
     Returns:
         The whole card.
 
     Raises:
-        FusionError: another suffix, or the card lacks something that the robot needs.
+        FusionError: another suffix, the card lacks something that the robot needs, or only one of card and verifier is there.
     """
     if path.suffix != ".ubj":
         raise FusionError(f"a fusion model is an .ubj file, got {path.name}")
+    if (verifier is None) != (card.get(VERIFICATION) is None):
+        raise FusionError(f"the card of {path.name} must have a section {VERIFICATION} where there is a verifier, and only there")
     content = bytes(booster.save_raw("ubj"))
     whole = {**card, "sha256": hashlib.sha256(content).hexdigest()}
+    files = [(path, content)]
+    if verifier is not None:
+        content = bytes(verifier.save_raw("ubj"))
+        whole[VERIFICATION] = {**card[VERIFICATION], "sha256": hashlib.sha256(content).hexdigest()}
+        files.insert(0, (_verifier_file(path), content))
     if missing := [key for key in _CARD_KEYS if key not in whole]:
         raise FusionError(f"the card of {path.name} lacks {', '.join(missing)}")
     _check_card(whole, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=130)
-    for target, data in ((path, content), (path.with_suffix(".yaml"), text.encode())):
+    for target, data in (*files, (path.with_suffix(".yaml"), text.encode())):
         part = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
         part.write_bytes(data)
         part.replace(target)
+    if verifier is None:
+        _verifier_file(path).unlink(missing_ok=True)
     return whole
+
+
+def _verifier_file(path: Path) -> Path:
+    return path.with_suffix(f".{VERIFICATION}.ubj")
+
+
+def _read_booster(path: Path, content: bytes, digest: str, features: int) -> Any:
+    """An xgboost.Booster of checked bytes; raises FusionError."""
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise FusionError(f"{path} is damaged or of another training than the card beside it: its SHA-256 is not the card's")
+    try:
+        import xgboost  # takes most of a second; only who has a model needs it
+    except ImportError as error:
+        raise FusionError("the fusion model needs xgboost: pip install -r requirements/core.txt") from error
+    try:
+        # One thread: a tray is a few hundred rows, which take longer to share out than to compute.
+        booster = xgboost.Booster(params={"nthread": 1}, model_file=bytearray(content))
+    except xgboost.core.XGBoostError as error:
+        raise FusionError(f"{path} is no xgboost model: {str(error).splitlines()[0]}") from error
+    if booster.num_features() != features:
+        raise FusionError(f"{path} takes {booster.num_features()} features, its card says {features}")
+    return booster
 
 
 def _check_card(card: Mapping[str, Any], path: Path) -> None:
@@ -300,3 +356,11 @@ def _check_card(card: Mapping[str, Any], path: Path) -> None:
             not isinstance(value, (int, float, type(None))) or (value is not None and not 0 <= value <= 1)
             for value in thresholds.values()):
         raise FusionError(f"the card of {path.name} has thresholds {thresholds!r}; expected probabilities by precision")
+    section = card.get(VERIFICATION)
+    if section is not None and not (
+            isinstance(section, Mapping) and section.get("local_key") == LOCAL_KEY and isinstance(section.get("sha256", ""), str)
+            and isinstance(section.get("candidates"), int) and section["candidates"] >= 2
+            and all(isinstance(section.get(name), (int, float)) and 0 < section[name] < float("inf")
+                    for name in ("gap", "temperature", "none_weight"))):
+        raise FusionError(f"the card of {path.name} has a verification of {section!r}; expected local_key {LOCAL_KEY}, "
+                          "candidates (2 or more), positive gap, temperature and none_weight, and sha256")

@@ -21,7 +21,7 @@ The fusion model is trained and calibrated on many of them, drawn from a few hun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +42,14 @@ class QueryPool:
         truth: (Q,) which object each query shows.
         objects: O ids.
         sizes: (Q, O, 2) float32 from size_evidence, NaN where something isn't known; None: nothing is.
+        rows: (Q,) numbers of the queries in the embedded set that they are of; None: as they come.
     """
 
     distances: NDArray[np.float32]
     truth: NDArray[np.intp]
     objects: tuple[str, ...]
     sizes: NDArray[np.float32] | None = None
+    rows: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         if self.sizes is not None and self.sizes.shape != (*self.distances.shape[:2], len(SIZE_FEATURES)):
@@ -63,7 +65,12 @@ class QueryPool:
         place[objects] = np.arange(len(objects))
         return QueryPool(self.distances[np.ix_(rows, objects)], place[self.truth[rows]],
                          tuple(self.objects[index] for index in objects),
-                         None if self.sizes is None else self.sizes[np.ix_(rows, objects)])
+                         None if self.sizes is None else self.sizes[np.ix_(rows, objects)], self.numbers[rows])
+
+    @property
+    def numbers(self) -> NDArray[np.intp]:
+        """(Q,) numbers of the queries in the embedded set."""
+        return np.arange(len(self.truth)) if self.rows is None else self.rows
 
 
 def query_pool(embedded: EmbeddedSet, sizes: SizeTable | None = None) -> QueryPool:
@@ -84,7 +91,7 @@ def query_pool(embedded: EmbeddedSet, sizes: SizeTable | None = None) -> QueryPo
     evidence = sizes.evidence(queries.paths.tolist(), objects) if sizes is not None else None
     if evidence is not None and np.isnan(evidence).all():
         evidence = None
-    return QueryPool(min_distances(queries.vectors, objects, references), truth, objects, evidence)
+    return QueryPool(min_distances(queries.vectors, objects, references), truth, objects, evidence, rows)
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,8 @@ class Cases:
         objects: (N,) number of the query's object: cases of one object are not independent.
         candidates: (N,) how many there are.
         sizes: (N, C, 2) float32 from size_evidence, NaN where something isn't known.
+        queries: (N,) number of the query.
+        members: (N, C) numbers of the candidates' objects, -1 beyond a case's own.
     """
 
     distances: NDArray[np.float32]
@@ -104,6 +113,8 @@ class Cases:
     objects: NDArray[np.intp]
     candidates: NDArray[np.intp]
     sizes: NDArray[np.float32]
+    queries: NDArray[np.intp]
+    members: NDArray[np.intp]
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -118,11 +129,14 @@ class Cases:
         """(N, C) whether a candidate has any reference."""
         return np.asarray(~np.isnan(self.distances).all(axis=-1))
 
+    def part(self, rows: NDArray[np.bool_]) -> Cases:
+        """Some of the cases, (N,)."""
+        return Cases(*(getattr(self, column.name)[rows] for column in fields(self)))
+
     @staticmethod
     def join(parts: Sequence[Cases]) -> Cases:
         """All cases of several draws with equally large room."""
-        return Cases(*(np.concatenate([getattr(part, name) for part in parts])
-                       for name in ("distances", "truth", "objects", "candidates", "sizes")))
+        return Cases(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Cases)))
 
 
 def draw_rates(rng: np.random.Generator, cases: int) -> NDArray[np.float64]:
@@ -183,7 +197,8 @@ def draw_cases(rng: np.random.Generator, pool: QueryPool, queries: NDArray[np.in
         evidence[np.arange(high) >= how_many[:, None]] = np.nan
         if sized < 1:
             evidence[(rng.random((count, high)) >= sized) | (rng.random((count, 1)) >= sized)] = np.nan
-    return Cases(distances.astype(np.float32), truth.astype(np.intp), truth_objects, how_many, evidence)
+    members = np.where(np.arange(high) < how_many[:, None], chosen, -1).astype(np.intp)
+    return Cases(distances.astype(np.float32), truth.astype(np.intp), truth_objects, how_many, evidence, queries, members)
 
 
 def _nearness(pool: QueryPool) -> NDArray[np.intp]:

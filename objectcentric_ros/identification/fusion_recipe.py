@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from objectcentric_ros.identification.fusion import FEATURES
 from objectcentric_ros.identification.manifest import SPLITS
+from objectcentric_ros.identification.verification import VerificationConfig
 
 BEST = "best"
 ROWS, CANDIDATES = "rows", "candidates"
@@ -148,6 +149,7 @@ class FusionRecipe:
         features: a key of FEATURES, or "best": whichever validates better, by the mean AURC of the scenarios.
         folds: parts of the objects for cross-fitting: each part is judged by trees that were fitted, and stopped, on others.
         data, cases, trees, promises: see there.
+        verification: of the likeliest candidates by what their pictures share with the query.
         seed: of everything random.
     """
 
@@ -158,6 +160,7 @@ class FusionRecipe:
     cases: FusionCaseConfig = field(default_factory=FusionCaseConfig)
     trees: TreeConfig = field(default_factory=TreeConfig)
     promises: PromiseConfig = field(default_factory=PromiseConfig)
+    verification: VerificationConfig = field(default_factory=VerificationConfig)
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -17,8 +17,9 @@
 
 The objects of the fusion split are few, so each is used for everything, but never for two things at once. In fold k the trees
 are fitted on three fifths of the objects and stopped on a fifth; the last fifth, whose queries and references they never saw,
-is judged. What is judged gives the validation figures, the two numbers of fusion.posterior and the promised thresholds. The
-deployed trees are then fitted on all objects, with the median of the folds' number of trees.
+is judged. What is judged teaches the verification, again fold by fold, and gives the validation figures, the two numbers of
+fusion.posterior and the promised thresholds. The deployed trees are then fitted on all objects, with the median of the folds'
+number of trees.
 """
 
 from __future__ import annotations
@@ -36,13 +37,20 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from objectcentric_ros.identification.embedded_set import EmbeddedSet
-from objectcentric_ros.identification.fusion import FEATURES, SIZED, FusionModel, posterior, write_model
+from objectcentric_ros.identification.fusion import FEATURES, SIZED, VERIFICATION, FusionModel, posterior, write_model
 from objectcentric_ros.identification.fusion_cases import Cases, QueryPool, draw_cases, likeliest, query_pool
 from objectcentric_ros.identification.fusion_recipe import BEST, FusionRecipe
 from objectcentric_ros.identification.fusion_trees import fit_trees, training_rows
+from objectcentric_ros.identification.local_bank import LocalBank
 from objectcentric_ros.identification.precision_curve import auroc, precision_curve
 from objectcentric_ros.identification.reject import Promise, promise_precision
 from objectcentric_ros.identification.size_evidence import SizeTable
+from objectcentric_ros.identification.verification_training import (
+    VerificationCases,
+    cross_fit_verifier,
+    fit_verifier,
+    verification_section,
+)
 from objectcentric_ros.recipe import as_mapping
 
 FEWEST_OBJECTS = 40          # below, a fold has not enough others to draw candidates from
@@ -67,9 +75,13 @@ class Judged:
     scenarios: NDArray[np.intp]
     log_odds: NDArray[np.float64]
 
+    def part(self, rows: NDArray[np.bool_]) -> Judged:
+        """Some of the cases, (N,)."""
+        return Judged(self.cases.part(rows), self.scenarios[rows], self.log_odds[rows])
+
 
 def train_fusion(embedded: EmbeddedSet, recipe: FusionRecipe, output: Path, report: Report = lambda text: None,
-                 sizes: SizeTable | None = None) -> dict[str, Any]:
+                 sizes: SizeTable | None = None, pictures: Path | None = None) -> dict[str, Any]:
     """Train a model and write it with its card.
 
     Args:
@@ -78,6 +90,7 @@ def train_fusion(embedded: EmbeddedSet, recipe: FusionRecipe, output: Path, repo
         output: .ubj file; the card is beside it.
         report: gets a sentence a step.
         sizes: of the dataset; without them, features that need them aren't tried.
+        pictures: folder of the dataset; without it nothing is verified.
 
     Returns:
         The card.
@@ -114,14 +127,36 @@ def train_fusion(embedded: EmbeddedSet, recipe: FusionRecipe, output: Path, repo
     figures["min_distance"] = baseline_figures(judged[names[0]], recipe)
     report("min_distance: " + _sentence(figures["min_distance"]))
     chosen = min(names, key=lambda name: figures[name]["mean_aurc"])
-    promises = make_promises(judged[chosen], *fitted[chosen], recipe)
+    final, verifier, section = judged[chosen], None, None
+    p = posterior(final.log_odds, *fitted[chosen])[0]
+    if pictures is not None and recipe.verification.candidates:
+        bank = LocalBank(part, pictures, pool.objects, pictures / ".cache" / "embeddings", _in_steps(report))
+        data = VerificationCases.collect(final.cases, final.log_odds, bank, recipe.verification)
+        bank.save()
+        folds = np.empty(len(pool.objects), np.intp)
+        for number, members in enumerate(parts):
+            folds[members] = number
+        corrected = cross_fit_verifier(data, folds[final.cases.objects], recipe.verification, recipe.seed)
+        asked = np.asarray(data.chosen.any(axis=1), bool)
+        # Verified and other queries: two populations, two temperatures.
+        own = fit_posterior(final.part(~asked)), fit_posterior(replace(final, log_odds=corrected).part(asked))
+        p = np.where(asked[:, None], posterior(corrected, *own[1])[0], posterior(final.log_odds, *own[0])[0])
+        fitted[chosen] = own[0]
+        figures["verified"] = _figures(final, p, recipe)
+        report(f"verified: {asked.mean():.1%} of the cases, " + _sentence(figures["verified"]))
+        verifier = fit_verifier(data, np.ones(len(asked), bool), recipe.verification, recipe.seed)
+        section = verification_section(recipe.verification, data, own[1])
+    promises = make_promises(final, p, recipe)
     for promise in promises:
         report(promise.reason)
     rows = training_rows(training_cases(pool, recipe, np.random.default_rng([recipe.seed, 3])), chosen)
     booster = fit_trees(rows, recipe.trees, recipe.seed, rounds[chosen])
     counts = {"trees": rounds[chosen], "rows": len(rows.labels), "queries": len(pool.truth), "objects": len(objects),
              "seconds": round(time.monotonic() - start)}
-    return write_model(output, booster, make_card(part.key, recipe, chosen, fitted[chosen], promises, figures, counts))
+    card = make_card(part.key, recipe, chosen, fitted[chosen], promises, figures, counts)
+    if section is not None:
+        card[VERIFICATION] = section
+    return write_model(output, booster, card, verifier)
 
 
 def check_turns(embedded: EmbeddedSet, quarter_turns: int) -> None:
@@ -159,7 +194,9 @@ def cross_fit(pool: QueryPool, parts: Sequence[NDArray[np.intp]], features: str,
             queries = np.repeat(np.arange(len(part.truth)), recipe.promises.per_query)
             drawn = draw_cases(rng, part, queries, recipe.cases.candidates, np.asarray(shares) / 100,
                                open_set=recipe.promises.open_set)
-            cases.append(_widened(replace(drawn, objects=held[drawn.objects]), recipe.cases.candidates[1]))
+            drawn = replace(drawn, objects=held[drawn.objects], queries=part.numbers[drawn.queries],
+                            members=np.where(drawn.members >= 0, held[drawn.members], -1))
+            cases.append(_widened(drawn, recipe.cases.candidates[1]))
             scenarios.append(np.full(len(drawn), number, np.intp))
             log_odds.append(trees.log_odds(cases[-1].distances, cases[-1].sizes))
     return Judged(Cases.join(cases), np.concatenate(scenarios), np.concatenate(log_odds)), round(float(np.median(rounds)))
@@ -228,9 +265,8 @@ def _figures(judged: Judged, p: NDArray[np.float64], recipe: FusionRecipe) -> di
     return {**found, "mean_aurc": round(float(np.mean(curves)), 5)}
 
 
-def make_promises(judged: Judged, temperature: float, none_weight: float, recipe: FusionRecipe) -> list[Promise]:
-    """Thresholds for the recipe's targets, on all scenarios and the open set together."""
-    p, _ = posterior(judged.log_odds, temperature, none_weight)
+def make_promises(judged: Judged, p: NDArray[np.float64], recipe: FusionRecipe) -> list[Promise]:
+    """Thresholds for the recipe's targets, on all scenarios and the open set together; p (N, C) of the judged cases."""
     confidences, correct = answers(judged.cases, p)
     config = recipe.promises
     return [promise_precision(confidences, correct, judged.cases.objects, target, config.confidence, config.draws,
@@ -272,7 +308,13 @@ def _widened(cases: Cases, width: int) -> Cases:
     lacking = width - cases.distances.shape[1]
     distances = np.pad(cases.distances, ((0, 0), (0, lacking), (0, 0)), constant_values=np.nan)
     return replace(cases, distances=distances,
-                   sizes=np.pad(cases.sizes, ((0, 0), (0, lacking), (0, 0)), constant_values=np.nan))
+                   sizes=np.pad(cases.sizes, ((0, 0), (0, lacking), (0, 0)), constant_values=np.nan),
+                   members=np.pad(cases.members, ((0, 0), (0, lacking)), constant_values=-1))
+
+
+def _in_steps(report: Report) -> Callable[[int, int], None]:
+    """Tells of every twentieth of a long search."""
+    return lambda done, total: report(f"common points: {done} of {total}") if done == total or done % 10240 == 0 else None
 
 
 def _sentence(figures: Mapping[str, Any]) -> str:

@@ -21,7 +21,9 @@ import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,14 +35,18 @@ from objectcentric_ros.gallery.records import SOURCES, ObjectSummary
 from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.identification.encoder import Encoder
 from objectcentric_ros.identification.fusion import FusionModel
+from objectcentric_ros.identification.local_features import LOCAL_KEY, BadFeatures, LocalFeatures, local_bytes, local_features
 from objectcentric_ros.identification.ranking import IdentificationResult, IdentifierConfig, rank, rank_fused
 from objectcentric_ros.identification.reference_views import encode_references
 from objectcentric_ros.identification.size_evidence import size_evidence
+from objectcentric_ros.identification.verification import EVIDENCE, evidence_of
 
 if TYPE_CHECKING:
     from objectcentric_ros.identification.deployed_text import TextEncoder
 
 _REFERENCES_A_BATCH = 32
+_REFERENCES_A_SOURCE = 5    # pictures that are looked at again; the newest show the thing as it is now
+_THREADS = 2                # for points: OpenCV and NumPy let several threads compute at once
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,8 @@ class Identifier:
         _check_family(encoder, text_encoder, fusion)
         self.threshold = (fusion.threshold(self.config.precision) or 0.0) if fusion and self.config.precision else 0.0
         self._embedding = threading.Lock()
+        self._described: set[str] = set()       # objects whose references' points this process has seen to
+        self._pool = ThreadPoolExecutor(_THREADS, "identifier")
 
     def identify(self, crops: Sequence[NDArray[np.uint8]], candidates: Sequence[str],
                  sides: Sequence[tuple[float, float]] | None = None) -> IdentificationBatch:
@@ -90,6 +98,7 @@ class Identifier:
         Raises:
             ValueError: no candidates, a crop is not an image, or there are more or fewer sides than crops.
             UnknownObject: candidates that the gallery does not have; names them.
+            InvalidRecord: a reference's stored features are damaged; names object and source.
         """
         candidates = tuple(dict.fromkeys(candidates))
         if not candidates:
@@ -117,8 +126,9 @@ class Identifier:
             results = tuple(rank(row, candidates, known, self.config) for row in distances)
         else:
             sizes = None if sides is None else _sizes(sides, [known[candidate] for candidate in candidates])
+            found = self.fusion.batch(distances, sizes, partial(self._verify, crops, candidates), self.config.verified)
             results = tuple(rank_fused(row, p, float(p_none), candidates, known, self.threshold, self.config.precision)
-                            for row, p, p_none in zip(distances, *self.fusion.batch(distances, sizes), strict=True))
+                            for row, p, p_none in zip(distances, *found, strict=True))
         query_ms += _ms_since(start)
         return IdentificationBatch(results, encode_ms, query_ms)
 
@@ -141,7 +151,8 @@ class Identifier:
     def embed_references(self, candidates: Sequence[str], known: Mapping[str, ObjectSummary] | None = None) -> float:
         """Embed the candidates' references that these encoders have not seen yet; returns the time it took [ms].
 
-        With a text encoder, an object without any text gets its main title as one.
+        With a text encoder, an object without any text gets its main title as one. Where the fusion model verifies, the
+        references' points are found and kept as well.
 
         Args:
             candidates: object ids.
@@ -156,27 +167,64 @@ class Identifier:
         with self._embedding:           # a second thread waits instead of doing the same work
             if self.text_encoder is not None:
                 self._embed_texts(self.text_encoder, candidates, known or self.gallery.summaries(candidates))
+            fresh = False
             while missing := self.gallery.missing_embeddings(self.embedding_key, candidates, _REFERENCES_A_BATCH):
+                fresh = True
                 images, sources, ids = [], [], []
                 for reference_id, object_id, source, data in missing:
-                    try:
-                        image = decode_image(data)[0]
-                    except BadImage as error:
-                        raise BadImage(f"reference {reference_id} of {object_id} is damaged, remove it: {error}") from error
+                    image = _decoded(reference_id, object_id, data)
                     for turn in range(0, 4, 4 // self.quarter_turns):
                         images.append(np.ascontiguousarray(np.rot90(image, turn)))
                         sources.append(source if self.views else "")
                         ids.append(reference_id)
                 vectors = encode_references(self.encoder, images, sources)
                 self.gallery.put_embeddings(self.embedding_key, list(zip(ids, vectors, strict=True)))
+            # What these encoders have not seen before has no points either; asking every time would cost what a search costs.
+            if self.verifies and (fresh or not self._described.issuperset(candidates)):
+                self._describe_references(candidates)
+                self._described.update(candidates)
         return _ms_since(start)
+
+    @property
+    def verifies(self) -> bool:
+        """Whether the fusion model looks at pictures again where the likeliest candidates are close."""
+        return self.fusion is not None and self.fusion.verifies
 
     def missing_references(self, candidates: Sequence[str], limit: int) -> list[tuple[int, str]]:
         """(reference id, object id) of references that these encoders have not embedded yet, at most about limit."""
         images = [(row[0], row[1]) for row in self.gallery.missing_embeddings(self.embedding_key, candidates, limit)]
+        if self.verifies:
+            images += [(row[0], row[1]) for row in self.gallery.missing_features(LOCAL_KEY, candidates, limit)]
         if self.text_encoder is None:
             return images
         return images + [(row[0], row[1]) for row in self.gallery.missing_texts(self.embedding_key, candidates, limit)]
+
+    def _describe_references(self, candidates: Sequence[str]) -> None:
+        while missing := self.gallery.missing_features(LOCAL_KEY, candidates, _REFERENCES_A_BATCH):
+            images = [_decoded(reference_id, object_id, data) for reference_id, object_id, _, data in missing]
+            found = self._pool.map(local_bytes, images)
+            self.gallery.put_features(LOCAL_KEY, [(row[0], data) for row, data in zip(missing, found, strict=True)])
+
+    def _verify(self, crops: Sequence[NDArray[np.uint8]], candidates: Sequence[str], rows: NDArray[np.intp],
+                columns: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(P, 6) evidence of pairs of a crop and a candidate; see verification.Verify."""
+        stored = self.gallery.features(LOCAL_KEY, [candidates[column] for column in np.unique(columns)], _REFERENCES_A_SOURCE)
+        if not stored:          # imported vectors have no pictures
+            return np.full((len(rows), len(EVIDENCE)), np.nan, np.float32)
+        references: dict[str, dict[str, list[LocalFeatures]]] = {}
+        for object_id, pictures in stored.items():
+            by_source = references.setdefault(object_id, {})
+            for source, data in pictures:
+                try:
+                    by_source.setdefault(source, []).append(LocalFeatures.from_bytes(data))
+                except BadFeatures as error:
+                    raise InvalidRecord(f"the stored features of a {source} image of {object_id} are damaged, remove the "
+                                        f"reference and add it again: {error}") from error
+        unique = np.unique(rows).tolist()
+        queries = dict(zip(unique, self._pool.map(local_features, [crops[row] for row in unique]), strict=True))
+        pairs = [(queries[row], references.get(candidates[column], {}))
+                 for row, column in zip(rows.tolist(), columns.tolist(), strict=True)]
+        return np.stack(list(self._pool.map(evidence_of, *zip(*pairs, strict=True))))
 
     def _embed_texts(self, encoder: TextEncoder, candidates: Sequence[str], known: Mapping[str, ObjectSummary]) -> None:
         if untitled := [object_id for object_id, summary in known.items() if not summary.references.get("text")]:
@@ -199,6 +247,13 @@ class Identifier:
             raise InvalidEmbedding(f"the candidates have {count} references, but none was embedded by {self.embedding_key}, and "
                                    f"their images are not in this gallery; it was built with {', '.join(others[:4])}: use that "
                                    "encoder, or import the references anew")
+
+
+def _decoded(reference_id: int, object_id: str, data: bytes) -> NDArray[np.uint8]:
+    try:
+        return decode_image(data)[0]
+    except BadImage as error:
+        raise BadImage(f"reference {reference_id} of {object_id} is damaged, remove it: {error}") from error
 
 
 def _sizes(sides: Sequence[tuple[float, float]], candidates: Sequence[ObjectSummary]) -> NDArray[np.float32]:

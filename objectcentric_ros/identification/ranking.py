@@ -46,6 +46,8 @@ class IdentifierConfig:
             It costs time once a reference instead of with every query: items lie in the tray any way round. A fusion model
             brings the number that it was trained with.
         views: embed pictures of bins and catalogs at several magnifications; a fusion model brings this as well.
+        verified: images of one call whose likeliest candidates are looked at again, the least decided ones, where the fusion
+            model does so; it bounds the time of a call.
         precision: share of right answers that is promised with a fusion model, one of those that it was calibrated for; surer
             answers are given alone. 0 = every answer that is likelier than "none of these".
     """
@@ -55,6 +57,7 @@ class IdentifierConfig:
     quarter_turns: int = 4
     views: bool = False
     precision: float = 0.95
+    verified: int = 3
 
     def __post_init__(self) -> None:
         if not 0 <= self.precision < 1:

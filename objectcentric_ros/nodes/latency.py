@@ -22,17 +22,17 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from objectcentric_ros.gallery.records import ObjectRecord
+from objectcentric_ros.gallery.images import decode_image
 from objectcentric_ros.gallery.store import Gallery
+from objectcentric_ros.geometry.layout import CellLayout
 from objectcentric_ros.nodes import require
 from objectcentric_ros.nodes.bringup import Bringup
 from objectcentric_ros.nodes.calls import call
@@ -41,7 +41,10 @@ from objectcentric_ros.nodes.camera_subscription import CameraSubscription
 from objectcentric_ros.nodes.conversions import stamp_nanoseconds
 from objectcentric_ros.nodes.graph_client import GraphClient
 from objectcentric_ros.nodes.image_conversions import image_from_color
+from objectcentric_ros.picking.enrolment import record_of, tray_references
 from objectcentric_ros.picking.outcome import AbortSwitch
+from objectcentric_ros.segmentation import make_segmenter
+from objectcentric_ros.simulation.catalogue import Catalogue, Item, random_items
 
 require("rclpy", "objectcentric_interfaces")
 
@@ -55,7 +58,7 @@ EMBEDDING_TIMEOUT = 300.0   # of the first identification, which waits until all
 ANSWER_TIMEOUT = 60.0       # of each further one [s]
 REMEMBERED = 200            # images whose segments are still waited for
 SEGMENTS_A_TRAY = 12        # identified in one call
-PICTURE_SIDE = 160          # of a made reference [px]
+ITEMS_A_TRAY = 10           # that lie in it, of the candidates
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class LatencyOptions:
         queries: how many times an image is identified.
         candidates: objects that each query names.
         references: pictures of each of them.
-        seed: of the clutter and of the references' pictures.
+        seed: of the clutter and of the choice of items.
     """
 
     seconds: float = 20.0
@@ -178,10 +181,10 @@ def measure_latency(options: LatencyOptions, folder: Path, progress: Callable[[s
         BringupError: the graph did not come up.
         PickEnded, RuntimeError: a node did not answer, or refused.
     """
-    names = [f"object-{number:02}" for number in range(options.candidates)]
-    progress("filling a gallery of its own")
-    queries = _fill_gallery(folder, names, options)
-    settings: dict[str, Any] = {"simulation.seed": options.seed}
+    items = random_items(Catalogue.load(), options.candidates, np.random.default_rng(options.seed))
+    names = [item.id for item in items]
+    queries = _fill_gallery(folder, items, options, progress)
+    settings: dict[str, Any] = {"simulation.seed": options.seed, "simulation.items": names[:ITEMS_A_TRAY]}
     settings |= {f"{node}.gallery_data_dir": str(folder) for node in ("gallery", "identification", "grasp_planner")}
     progress("bringing up the graph")
     with Bringup("pick", settings=settings) as graph:
@@ -210,25 +213,23 @@ def measure_latency(options: LatencyOptions, folder: Path, progress: Callable[[s
     }
 
 
-def _fill_gallery(folder: Path, names: list[str], options: LatencyOptions) -> list[NDArray[np.uint8]]:
-    """Give each object its references; returns one new picture of each object."""
+def _fill_gallery(folder: Path, items: Sequence[Item], options: LatencyOptions,
+                  progress: Callable[[str], None]) -> list[NDArray[np.uint8]]:
+    """Give each item its references; returns one new picture of each.
+
+    They are what the camera sees: how alike things look decides how many are looked at twice.
+    """
     queries = []
+    segmenter = make_segmenter("rgbd", CellLayout.load())
     with Gallery.open(data_dir=folder) as gallery:
-        for number, name in enumerate(names):
-            pictures = _pictures(np.random.default_rng([options.seed, number]))
-            gallery.add_object(ObjectRecord(name, name.replace("-", " ")))
-            for _ in range(options.references):
-                gallery.add_reference(name, "tray", cv2.imencode(".png", next(pictures))[1].tobytes())
-            queries.append(next(pictures))
+        for number, item in enumerate(items):
+            progress(f"picturing item {number + 1} of {len(items)} for a gallery of its own")
+            *references, query = tray_references(item, options.references + 1, segmenter)
+            gallery.add_object(record_of(item))
+            for reference in references:
+                gallery.add_reference(item.id, "tray", reference)
+            queries.append(decode_image(query)[0])
     return queries
-
-
-def _pictures(rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
-    """Views of one object: its own coarse pattern of colours under noise. What a picture shows does not change its time."""
-    pattern = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
-    plain = cv2.resize(pattern, (PICTURE_SIDE, PICTURE_SIDE), interpolation=cv2.INTER_CUBIC).astype(np.float64)
-    while True:
-        yield np.clip(plain + rng.normal(0.0, 12.0, plain.shape), 0, 255).astype(np.uint8)
 
 
 def _resident_megabytes(pid: int) -> float:

@@ -86,13 +86,14 @@ def run(arguments: argparse.Namespace) -> int:
         if shared:
             report(f"{shared} objects of the split {recipe.data.split} are in other splits as well: what was trained on those "
                    "may know them")
-        rows, absent = _embed(recipe, manifest, arguments.cache or cache_dir() / "embedded")
+        cache = arguments.cache or cache_dir() / "embedded"
+        rows, absent = _embed(recipe, manifest, cache)
         fusions, lacking = _fusions(recipe, rows[recipe.main])
         for one in absent + lacking:
             report(one.sentence)
         objects = read_objects(manifest.root)
         sizes = read_size_table(manifest.root)
-        evaluation = evaluate(recipe, manifest, rows, fusions, objects, report, sizes)
+        evaluation = evaluate(recipe, manifest, rows, fusions, objects, report, sizes, cache)
         evaluation.figures["counts"]["objects_in_other_splits"] = shared
         output = arguments.out or Path("out") / "evaluation" / recipe.name
         write_report(output, evaluation, recipe, absent + lacking, objects, manifest.root)

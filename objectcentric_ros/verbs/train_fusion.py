@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="another value for a key of the recipe, such as trees.count=100; may be repeated")
     parser.add_argument("--data", type=Path, metavar="DIR", help="dataset, a folder with manifest.csv (default: the recipe's)")
     parser.add_argument("--embeddings", type=Path, metavar="FILE",
-                        help="embedded set (.npz), instead of encoding a dataset; sizes are those of --data, if it is given")
+                        help="embedded set (.npz), instead of encoding a dataset; sizes and pictures are those of --data, if "
+                             "it is given")
     parser.add_argument("--out", type=Path, metavar="FILE", help="model file (default: out/identification_models/NAME.ubj)")
 
 
@@ -69,10 +70,11 @@ def run(arguments: argparse.Namespace) -> int:
         if output.suffix != ".ubj":
             raise ValueError(f"--out must be an .ubj file, got {output}")
         embedded = EmbeddedSet.load(arguments.embeddings) if arguments.embeddings else _embed(recipe, arguments.data)
-        # An embedded set alone has no sizes; beside it, the dataset that it was made of may be named.
+        # An embedded set alone has no sizes and no pictures; beside it, the dataset that it was made of may be named.
         known = arguments.data is not None or arguments.embeddings is None
         sizes = read_size_table(arguments.data or Path(recipe.data.manifest)) if known else None
-        card = train_fusion(embedded, recipe, output, lambda text: print(text, file=sys.stderr, flush=True), sizes)
+        pictures = _folder(arguments.data or Path(recipe.data.manifest)) if known else None
+        card = train_fusion(embedded, recipe, output, lambda text: print(text, file=sys.stderr, flush=True), sizes, pictures)
     except (ValueError, OSError) as error:
         print(f"objectcentric train fusion: {error}", file=sys.stderr)
         return 2
@@ -94,6 +96,10 @@ def _embed(recipe: FusionRecipe, data: Path | None) -> EmbeddedSet:
     text = open_text_encoder(recipe.data.text) if recipe.data.text else None
     return embed_manifest(manifest.select(split=recipe.data.split), image, text, cache, _progress, recipe.data.quarter_turns,
                           recipe.data.views)
+
+
+def _folder(data: Path) -> Path:
+    return data.parent if data.is_file() else data
 
 
 def _progress(done: int, total: int) -> None:

@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -42,6 +42,46 @@ class MeanColourEncoder:
         self.images += len(images)
         means = np.array([image.reshape(-1, 3).mean(axis=0) for image in images], np.float32).reshape(-1, 3) + 1e-3
         return means / np.linalg.norm(means, axis=1, keepdims=True)
+
+
+def drawn_picture(seed: int, colour: tuple[int, int, int] | None = None) -> NDArray[np.uint8]:
+    """A print of 30 shapes and letters, 224 pixels wide; with a colour all of it has that hue."""
+    rng, size = np.random.default_rng(seed), 224
+    image = np.full((size, size, 3), rng.integers(60, 200, 3), np.uint8)
+    for _ in range(30):
+        x, y = rng.integers(20, size - 20, 2).tolist()
+        paint = rng.integers(0, 256, 3).tolist()
+        match int(rng.integers(3)):
+            case 0:
+                width, height = rng.integers(6, 40, 2).tolist()
+                cv2.rectangle(image, (x, y), (x + width, y + height), paint, -1)
+            case 1:
+                cv2.circle(image, (x, y), int(rng.integers(4, 18)), paint, -1)
+            case _:
+                letters = "".join(chr(65 + letter) for letter in rng.integers(0, 26, 4).tolist())
+                cv2.putText(image, letters, (x - 20, y), cv2.FONT_HERSHEY_SIMPLEX, 0.6, paint, 2)
+    if colour is None:
+        return image
+    gray = image.mean(axis=2) / 255
+    return np.asarray((0.3 + 0.7 * gray)[..., None] * np.array(colour), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def drawn() -> Callable[..., NDArray[np.uint8]]:
+    """Makes pictures with details that can be found again; another seed, another print."""
+    return drawn_picture
+
+
+@pytest.fixture(scope="session")
+def seen_otherwise() -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+    """Makes of a picture one that is turned by 40 degrees, shifted, smaller by a fifth, and noisy."""
+    def see(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        matrix = cv2.getRotationMatrix2D((112, 112), 40, 0.8)
+        matrix[:, 2] += (6, -4)
+        seen = cv2.warpAffine(image, matrix, (224, 224), borderMode=cv2.BORDER_REPLICATE)
+        return np.clip(seen + np.random.default_rng(0).normal(0, 4, seen.shape), 0, 255).astype(np.uint8)
+
+    return see
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from objectcentric_ros.identification.embedded_set import EmbeddedSet
 from objectcentric_ros.identification.evaluation import Evaluation, evaluate
 from objectcentric_ros.identification.evaluation_cases import Cases, TooFewObjects, case_coverage, draw_cases, row_distances
 from objectcentric_ros.identification.evaluation_failures import ObjectFacts, hidden_contents, read_objects
-from objectcentric_ros.identification.evaluation_methods import Fused, MinDistance, answer, reliability, source_correct
+from objectcentric_ros.identification.evaluation_methods import Fused, MinDistance, Pictures, answer, reliability, source_correct
 from objectcentric_ros.identification.evaluation_recipe import (
     BootstrapConfig,
     CaseConfig,
@@ -71,8 +71,9 @@ class Softmin:
 
     card = {"thresholds": {0.9: 0.5, 0.99: None}}
     scale = np.array([0.1, 0.3, 0.6, 0.6])
+    verifies = False
 
-    def batch(self, distances: NDArray[np.float32], sizes: NDArray[np.float32]
+    def batch(self, distances: NDArray[np.float32], sizes: NDArray[np.float32], verify: object = None
               ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         known = ~np.isnan(distances)
         evidence = np.where(known, (0.5 - distances) / self.scale, 0.0).sum(axis=-1)
@@ -373,3 +374,81 @@ def test_sizes_reach_every_question_of_the_evaluation() -> None:
     assert fused["70-85-100-100"]["precision_at_100"] > 0.95 and figures["open_set"]["auroc"] > 0.95
     without = evaluate(recipe(), manifest, {"good": embedded}, [Fused("fused", Softmin())], {}).figures
     assert next(e for e in without["scenarios"] if e["method"] == "fused")["precision_at_100"] < 0.4
+
+
+class Looks(Softmin):
+    """As if a fusion model that verifies: nothing but points in common counts, of every candidate that has a picture."""
+
+    verifies = True
+
+    def batch(self, distances: NDArray[np.float32], sizes: NDArray[np.float32], verify: Any = None
+              ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        p, none = super().batch(np.where(np.isnan(distances), np.nan, 0.5).astype(np.float32), sizes)
+        rows, columns = np.nonzero(~np.isnan(distances).all(axis=-1))
+        points = np.nan_to_num(verify(rows, columns)).max(axis=1)
+        p[rows, columns] *= np.exp(points / 10)
+        return p / (p.sum(axis=-1) + none)[:, None], none / (p.sum(axis=-1) + none)
+
+
+class Shown:
+    """As if points in common: 60 of a query, one of QUERIES an object, and its object's pictures; in real order of both."""
+
+    def __init__(self, embedded: EmbeddedSet, root: Path, objects: tuple[str, ...], cache: Path | None, *_: Any) -> None:
+        self.shows = [objects.index(name) for name in embedded.select(sources=("query",)).object_ids.tolist()]
+        self.cache, self.saved, self.objects = cache, 0, len(objects)
+
+    def evidence(self, queries: NDArray[np.intp], objects: NDArray[np.intp], covered: NDArray[np.bool_]) -> NDArray[np.float32]:
+        assert len(queries) == len(objects) == len(covered) and covered.shape[1] == 3 and 0 <= objects.min(initial=0)
+        same = np.array(self.shows)[queries] == objects
+        return np.where(covered.repeat(2, axis=1), 60.0 * same[:, None], np.nan).astype(np.float32)
+
+    def save(self) -> None:
+        self.saved += 1
+
+
+def test_methods_that_verify_are_told_who_is_in_the_pictures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Vectors say nothing here; points in common do wherever the true object has a picture, in every figure."""
+    banks: list[Shown] = []
+
+    def bank(*arguments: Any) -> Shown:
+        banks.append(Shown(*arguments))
+        return banks[-1]
+
+    monkeypatch.setattr("objectcentric_ros.identification.evaluation.LocalBank", bank)
+    monkeypatch.setattr("objectcentric_ros.identification.evaluation_methods._BLOCK", 7)
+    manifest, embedded = made_up(shuffled=True)
+    order = np.random.default_rng(0).permutation(len(embedded))             # the manifest's order is not that of the objects
+    manifest, embedded = Manifest(manifest.root, tuple(manifest.rows[row] for row in order)), embedded.take(order)
+    facts = {f"o{number:02}": ObjectFacts(f"title {number}", "white_bag" if number < 8 else "can") for number in range(40)}
+    fused = Fused("fused", Looks())                                         # type: ignore[arg-type]
+    figures = evaluate(recipe(), manifest, {"good": embedded}, [fused], facts, cache=tmp_path).figures
+    [made] = banks
+    assert made.cache == tmp_path and made.saved == 1
+    scores = {(line["name"], line["method"]): line["precision_at_100"] for line in figures["scenarios"]}
+    assert scores["70-85-100-100", "fused"] == 1.0 > 0.4 > scores["70-85-100-100", "min_distance"]
+    unknown = {(line["name"], line["method"]): line["auroc"] for line in figures["open_set"]["all"]}
+    assert unknown["70-85-100-100", "fused"] > 0.95 > 0.7 > unknown["70-85-100-100", "min_distance"]
+    hidden = {line["method"]: line["precision_at_100"] for line in figures["hidden_contents"]["methods"]}
+    assert hidden["fused"] == 1.0 > hidden["min_distance"]
+
+
+def test_nobody_looks_at_pictures_for_methods_that_do_not_verify(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objectcentric_ros.identification.evaluation.LocalBank", lambda *_: pytest.fail("a bank was opened"))
+    assert measured().figures["scenarios"]
+
+
+def test_blocks_of_cases_are_asked_about_their_own_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objectcentric_ros.identification.evaluation_methods._BLOCK", 2)
+    asked: list[tuple[list[int], list[int], list[list[bool]]]] = []
+
+    def evidence(queries: NDArray[np.intp], objects: NDArray[np.intp], covered: NDArray[np.bool_]) -> NDArray[np.float32]:
+        asked.append((queries.tolist(), objects.tolist(), covered.tolist()))
+        return np.where(objects == 4, 60.0, 0.0)[:, None].repeat(6, axis=1).astype(np.float32)
+
+    distances = np.full((3, 2, 4), 0.5, np.float32)
+    distances[2, 0, 1:] = distances[1, 1] = np.nan
+    pictures = Pictures(SimpleNamespace(evidence=evidence), np.array([7, 5, 9]),                     # type: ignore[arg-type]
+                        np.array([[1, 4], [3, 2], [4, 6]]))
+    answers = answer(Fused("fused", Looks()), distances, np.array([1, 0, 0]), pictures=pictures)     # type: ignore[arg-type]
+    assert answers.chosen.tolist() == [1, 0, 0] and answers.correct.all()
+    assert asked == [([7, 7, 5], [1, 4, 3], [[True] * 3] * 3), ([9, 9], [4, 6], [[True, False, False], [True] * 3])]

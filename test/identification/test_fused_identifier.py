@@ -18,10 +18,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from objectcentric_ros.gallery.bulk import VectorObject
 from objectcentric_ros.gallery.errors import InvalidEmbedding, InvalidRecord
@@ -31,7 +33,9 @@ from objectcentric_ros.gallery.store import Gallery
 from objectcentric_ros.identification.assignment import one_to_one
 from objectcentric_ros.identification.fusion import FusionError, FusionModel
 from objectcentric_ros.identification.identifier import Identifier
+from objectcentric_ros.identification.local_features import LOCAL_KEY, common_points, local_bytes, local_features
 from objectcentric_ros.identification.ranking import IdentifierConfig, rank_fused
+from objectcentric_ros.identification.verification import COLUMNS
 
 COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
 NAN = math.nan
@@ -286,3 +290,152 @@ def test_a_gallery_of_another_encoder_is_named(identifier: Identifier, gallery: 
     gallery.add_vectors(identifier.embedding_key, [jar])
     [result] = identifier.identify([patch(COLOURS["red"])], ["cup", "jar"]).results      # what can be compared is
     assert result.ranking[0].object_id == "jar"
+
+
+class PerArrangedPoint:
+    """Stands for the verification's trees: a fifth of a unit of log-odds for each arranged point, whatever the source."""
+
+    def __init__(self) -> None:
+        self.asked: list[np.ndarray] = []
+
+    def inplace_predict(self, rows: np.ndarray, **_: object) -> np.ndarray:
+        assert rows.shape[1] == len(COLUMNS)
+        self.asked.append(rows)
+        return 0.2 * np.nan_to_num(rows[:, 2:8:2]).sum(axis=1)
+
+
+def verifying(gap: float = 2.0, **card: object) -> FusionModel:
+    section = {"local_key": LOCAL_KEY, "candidates": 2, "gap": gap, "temperature": 1.0, "none_weight": 1.0}
+    return FusionModel(NearIsLikely(), {**fusion(**card).card, "verification": section}, PerArrangedPoint())
+
+
+Draw = Callable[..., NDArray[np.uint8]]
+See = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+BROWN, PRINTS = (220, 120, 60), {"plum": 0, "pear": 1}
+
+
+@pytest.fixture
+def prints(gallery: Gallery, encoder, drawn: Draw) -> Identifier:
+    """Plum and pear, whose prints differ and whose mean colours do not; a catalog's picture of plum has no print on it."""
+    for object_id, seed in PRINTS.items():
+        gallery.add_object(ObjectRecord(object_id, f"{object_id} juice"))
+        gallery.add_reference(object_id, "tray", encode_png(drawn(seed, BROWN)))
+    gallery.add_reference("plum", "catalog", encode_png(patch(BROWN)))
+    return Identifier(encoder, gallery, IdentifierConfig(precision=0.0), None, verifying(text_key=""))
+
+
+def test_points_of_every_picture_are_stored_once(prints: Identifier, gallery: Gallery, drawn: Draw, words: ColourWords,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Identifier(prints.encoder, gallery, None, None, fusion(thresholds={0.95: 0.0}))
+    plain.embed_references(list(PRINTS))
+    assert not plain.verifies and plain.missing_references(list(PRINTS), 9) == []
+    assert gallery.features(LOCAL_KEY, list(PRINTS)) == {}
+    assert prints.verifies and [name for _, name in prints.missing_references(list(PRINTS), 9)] == ["plum", "pear", "plum"]
+    gallery.add_text("pear", "blue pear")
+    Identifier(prints.encoder, gallery, IdentifierConfig(precision=0.0), words, verifying()).embed_references(list(PRINTS))
+    assert gallery.features(LOCAL_KEY, list(PRINTS)) == {
+        "plum": [("tray", local_bytes(drawn(0, BROWN))), ("catalog", b"")], "pear": [("tray", local_bytes(drawn(1, BROWN)))]}
+    assert prints.missing_references(list(PRINTS), 9) == []
+    looked: list[tuple[int, ...]] = []
+
+    def look(image: NDArray[np.uint8]) -> bytes:
+        looked.append(image.shape)
+        return local_bytes(image)
+
+    monkeypatch.setattr("objectcentric_ros.identification.identifier.local_bytes", look)
+    gallery.add_reference("pear", "bin", encode_png(drawn(2, BROWN)[:100]))
+    for _ in range(2):
+        prints.embed_references(list(PRINTS))
+    assert looked == [(100, 224, 3)]
+    assert [source for source, _ in gallery.features(LOCAL_KEY, ["pear"])["pear"]] == ["tray", "bin"]
+
+
+def test_of_two_that_are_as_near_the_one_with_the_same_print_is_likelier(prints: Identifier, drawn: Draw,
+                                                                          seen_otherwise: See) -> None:
+    crops = [seen_otherwise(drawn(seed, BROWN)) for seed in PRINTS.values()]
+    results = prints.identify(crops, ["pear", "plum"]).results
+    assert [result.ranking[0].object_id for result in results] == list(PRINTS)
+    assert all(result.ranking[0].probability > 0.95 > 0.05 > result.ranking[1].probability for result in results)
+    assert prints.fusion is not None
+    blind = Identifier(prints.encoder, prints.gallery, IdentifierConfig(precision=0.0), None,
+                       FusionModel(NearIsLikely(), prints.fusion.card))
+    for seen, unseen in zip(results, blind.identify(crops, ["pear", "plum"]).results, strict=True):
+        p = [candidate.probability for candidate in unseen.ranking]
+        assert p[0] == pytest.approx(p[1], rel=0.05) and p[0] < 0.6
+        assert seen.none_probability < unseen.none_probability
+    for crop, result in zip(crops, results, strict=True):                    # one at a time they are the same
+        [alone] = prints.identify([crop], ["plum", "pear"]).results
+        assert [candidate.object_id for candidate in alone.ranking] == [candidate.object_id for candidate in result.ranking]
+        assert alone.confidence == pytest.approx(result.confidence)
+
+
+def test_the_trees_see_what_crop_and_picture_have_in_common(prints: Identifier, drawn: Draw, seen_otherwise: See) -> None:
+    crops = [seen_otherwise(drawn(seed, BROWN)) for seed in (1, 0)]
+    prints.identify(crops, ["pear", "plum"])
+    assert prints.fusion is not None
+    [rows] = prints.fusion.verifier.asked
+    tray = [common_points(local_features(crop), local_features(drawn(seed, BROWN))) for crop in crops for seed in (1, 0)]
+    np.testing.assert_array_equal(rows[:, 2:4], tray)
+    np.testing.assert_array_equal(rows[:, 4:], np.array([
+        [NAN, NAN, found, found, behind[0], behind[1], NAN, NAN, lag, lag] for found, lag, behind in zip(
+            (NAN, 0, NAN, 0), (NAN, 0, NAN, 0),
+            [np.subtract(tray[row], np.max(tray[row // 2 * 2:row // 2 * 2 + 2], axis=0)) for row in range(4)], strict=True)],
+        np.float32))
+
+
+def test_pictures_are_not_looked_at_where_all_is_decided(prints: Identifier, gallery: Gallery,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery.add_object(ObjectRecord("blue", "Mug"))
+    gallery.add_reference("blue", "tray", encode_png(patch(COLOURS["blue"])))
+    prints.embed_references(["pear", "blue"])
+    monkeypatch.setattr(gallery, "features", lambda *_: pytest.fail("features were asked for"))
+    [result] = prints.identify([patch(COLOURS["blue"])], ["pear", "blue"]).results
+    assert result.ranking[0].object_id == "blue" and result.confidence > 0.9
+    [result] = prints.identify([patch(BROWN)], ["pear"]).results             # one candidate has no rival
+    assert result.ranking[0].object_id == "pear"
+
+
+def test_candidates_without_pictures_are_verified_by_what_there_is(prints: Identifier, gallery: Gallery, words: ColourWords,
+                                                                   drawn: Draw, seen_otherwise: See) -> None:
+    """A title alone has nothing in common with a crop, nor has an object whose pictures are in another gallery."""
+    gallery.add_object(ObjectRecord("titled", "red juice"))
+    key = Identifier(prints.encoder, gallery, IdentifierConfig(precision=0.0), words, verifying()).embedding_key
+    vector = prints.encoder.encode([patch(BROWN)])
+    gallery.add_vectors(key, [VectorObject(ObjectRecord("far", "far"), ("tray",), vector)])
+    identifier = Identifier(prints.encoder, gallery, IdentifierConfig(precision=0.0), words, verifying(gap=1e6))
+    crop = seen_otherwise(drawn(1, BROWN))
+    for candidates in (["titled", "far"], ["far", "pear"], ["titled", "pear"]):
+        [result] = identifier.identify([crop], candidates).results
+        assert {candidate.object_id for candidate in result.ranking} == set(candidates)
+        assert sum(candidate.probability for candidate in result.ranking) + result.none_probability == pytest.approx(1)
+    assert identifier.fusion is not None
+    first, second, third = (rows[:, 2:8] for rows in identifier.fusion.verifier.asked)
+    assert np.isnan(first).all() and np.isnan(second[0]).all() and np.isnan(third[0]).all()
+    assert second[1, 0] == third[1, 0] > 20
+
+
+def test_damaged_points_are_named_with_what_to_do(prints: Identifier, gallery: Gallery, drawn: Draw,
+                                                  seen_otherwise: See) -> None:
+    prints.embed_references(list(PRINTS))
+    crop = seen_otherwise(drawn(0, BROWN))
+    for damaged in (b"\x07" * 131, bytes(132)):
+        gallery._run(lambda connection, data=damaged: connection.execute(
+            "UPDATE reference_features SET data = %s FROM object_references WHERE object_id = 'pear' "
+            "AND object_references.reference_id = reference_features.reference_id", (data,)))
+        with pytest.raises(InvalidRecord, match="features of a tray image of pear are damaged, remove the reference and add it"):
+            prints.identify([crop], list(PRINTS))
+    [reference] = gallery.references("pear")
+    gallery.remove_reference(reference.reference_id)
+    gallery.add_reference("pear", "tray", encode_png(drawn(1, BROWN)))
+    [result] = prints.identify([crop], list(PRINTS)).results                 # what the sentence says helps
+    assert result.ranking[0].object_id == "plum"
+
+
+def test_threads_verify_at_once(prints: Identifier, drawn: Draw, seen_otherwise: See) -> None:
+    crops = [seen_otherwise(drawn(seed, BROWN)) for seed in (0, 1)]
+    with ThreadPoolExecutor(4) as pool:
+        batches = list(pool.map(lambda _: prints.identify(crops, list(PRINTS)), range(8)))
+    for batch in batches:
+        assert [result.ranking[0].object_id for result in batch.results] == list(PRINTS)
+        assert [result.confidence for result in batch.results] == [result.confidence for result in batches[0].results]
+    assert sum(map(len, prints.gallery.features(LOCAL_KEY, list(PRINTS)).values())) == 3

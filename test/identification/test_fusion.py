@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 
 from objectcentric_ros.identification.fusion import (
     FEATURES,
@@ -31,9 +32,12 @@ from objectcentric_ros.identification.fusion import (
     posterior,
     write_model,
 )
+from objectcentric_ros.identification.local_features import LOCAL_KEY
+from objectcentric_ros.identification.verification import COLUMNS, verified
 
 xgboost = pytest.importorskip("xgboost")
 NAN = np.nan
+SECTION = {"local_key": LOCAL_KEY, "candidates": 2, "gap": 50.0, "temperature": 1.0, "none_weight": 0.5}
 CARD = {"features": "distances", "temperature": 1.0, "none_weight": 0.5, "thresholds": {0.9: 0.4, 0.99: None},
         "image_key": "image-1", "text_key": "", "quarter_turns": 1}
 
@@ -225,4 +229,159 @@ def test_only_whole_models_are_written(tmp_path: Path) -> None:
         write_model(tmp_path / "model.json", toy_booster("distances"), CARD)
     with pytest.raises(FusionError, match="lacks image_key"):
         write_model(tmp_path / "model.ubj", toy_booster("distances"), {key: CARD[key] for key in CARD if key != "image_key"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def toy_verifier(seed: int = 0, columns: int = len(COLUMNS)):
+    """Trees that were fitted on candidates with many arranged points of the tray's picture being right."""
+    rng = np.random.default_rng(seed)
+    rows = rng.uniform(0, 60, (400, columns)).astype(np.float32)
+    label = rows[:, COLUMNS.index("tray_arranged")] + rng.normal(0, 3, 400) > 30
+    return xgboost.train({"objective": "binary:logistic", "max_depth": 2, "nthread": 1}, xgboost.DMatrix(rows, label=label), 10)
+
+
+def share_points(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
+    """The higher the column, the more points."""
+    return np.repeat(np.where(columns > 0, 55, 2)[:, None], 6, axis=1).astype(np.float32)
+
+
+@pytest.fixture
+def verifying(tmp_path: Path) -> Path:
+    path = tmp_path / "verifying.ubj"
+    write_model(path, toy_booster("distances"), {**CARD, "verification": SECTION}, toy_verifier())
+    return path
+
+
+SAME = np.full((2, 3, 4), 0.4, np.float32)
+SAME[:, 2] = 0.9
+SAME[1, 1] = NAN
+SAME[1, 2] = NAN            # the second query has one candidate: nothing to tell apart
+
+
+def test_a_model_that_verifies_is_read_as_it_was_written(verifying: Path, tmp_path: Path) -> None:
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["verifying.ubj", "verifying.verification.ubj", "verifying.yaml"]
+    card = yaml.safe_load(verifying.with_suffix(".yaml").read_text())
+    content = (tmp_path / "verifying.verification.ubj").read_bytes()
+    assert card["verification"] == {**SECTION, "sha256": hashlib.sha256(content).hexdigest()}
+    direct = FusionModel(toy_booster("distances"), card, toy_verifier())
+    assert direct.verifies
+    for name in (verifying, str(verifying.with_suffix("")), verifying.with_suffix(".yaml")):
+        loaded = FusionModel.load(name)
+        assert loaded.verifies
+        np.testing.assert_array_equal(loaded.batch(SAME, verify=share_points)[0], direct.batch(SAME, verify=share_points)[0])
+
+
+def test_points_in_common_tell_candidates_of_the_same_distances_apart(verifying: Path) -> None:
+    model = FusionModel.load(verifying)
+    p, none = model.batch(SAME)
+    assert p[0, 0] == p[0, 1] > p[0, 2] > 0
+    looked, looked_none = model.batch(SAME, verify=share_points)
+    assert looked[0, 1] > 2 * looked[0, 0] and looked[0, 1] > p[0, 1] and looked[0, 0] < p[0, 0]
+    np.testing.assert_array_equal(looked[1], p[1])
+    assert looked_none[1] == none[1]
+    np.testing.assert_allclose(looked.sum(axis=1) + looked_none, 1.0)
+    np.testing.assert_array_equal(model.probabilities(SAME[0])[0], p[0])         # nobody can be asked there
+
+    def refuse(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
+        raise AssertionError("asked")
+
+    without = FusionModel(model.booster, model.card)
+    assert not without.verifies
+    np.testing.assert_array_equal(without.batch(SAME, verify=refuse)[0], p)
+    with pytest.raises(AssertionError, match="asked"):
+        model.batch(SAME, verify=refuse)
+    np.testing.assert_array_equal(model.batch(SAME[1:], verify=refuse)[0], p[1:])
+
+
+def test_the_card_says_who_is_verified(verifying: Path) -> None:
+    model = FusionModel.load(verifying)
+    asked: list[list[int]] = []
+
+    def note(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
+        asked.append(columns.tolist())
+        return share_points(rows, columns)
+
+    for changes in ({}, {"candidates": 3}, {"candidates": 3, "gap": 1e-6}):
+        card = {**model.card, "verification": {**model.card["verification"], **changes}}
+        FusionModel(model.booster, card, model.verifier).batch(SAME[:1], verify=note)
+    assert asked == [[0, 1], [0, 1, 2], [0, 1, 2]]
+    apart = SAME[:1].copy()
+    apart[0, 1] = 0.9
+    FusionModel(model.booster, {**model.card, "verification": {**SECTION, "gap": 1e-6}}, model.verifier).batch(apart, verify=note)
+    assert len(asked) == 3
+
+
+def test_the_verified_have_a_temperature_of_their_own(verifying: Path) -> None:
+    model = FusionModel.load(verifying)
+    section = {**model.card["verification"], "temperature": 2.0, "none_weight": 3.0}
+    own = FusionModel(model.booster, {**model.card, "verification": section}, model.verifier)
+    evidence = share_points(np.array([0, 0]), np.array([0, 1]))
+    log_odds, asked = verified(model.log_odds(SAME), model.verifier, 2, 50.0, lambda rows, columns: evidence)
+    assert asked.tolist() == [True, False]
+    p, none = own.batch(SAME, verify=share_points)
+    by_hand, none_by_hand = posterior(log_odds[0], 2.0, 3.0)
+    np.testing.assert_allclose(p[0], by_hand)
+    assert none[0] == pytest.approx(float(none_by_hand)) and none[0] > model.batch(SAME, verify=share_points)[1][0]
+    np.testing.assert_array_equal(p[1], model.batch(SAME)[0][1])
+    np.testing.assert_array_equal(own.batch(SAME)[0], model.batch(SAME)[0])         # nobody was asked: the card's own
+
+
+def test_a_missing_or_swapped_verifier_is_named(verifying: Path, tmp_path: Path) -> None:
+    other = tmp_path / "verifying.verification.ubj"
+    content = other.read_bytes()
+    other.write_bytes(bytes(toy_verifier(1).save_raw("ubj")))
+    with pytest.raises(FusionError, match=r"verifying\.verification\.ubj is damaged or of another training"):
+        FusionModel.load(verifying)
+    for damaged in (content[:-1], b"", verifying.read_bytes()):
+        other.write_bytes(damaged)
+        with pytest.raises(FusionError, match=r"verifying\.verification\.ubj is damaged"):
+            FusionModel.load(verifying)
+    other.unlink()
+    with pytest.raises(FusionError, match=r"verifying\.verification\.ubj, which can't be read"):
+        FusionModel.load(verifying)
+    other.write_bytes(content)
+    assert FusionModel.load(verifying).verifies
+
+
+def test_a_verifier_of_other_columns_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.ubj"
+    write_model(path, toy_booster("distances"), {**CARD, "verification": SECTION}, toy_verifier(columns=8))
+    with pytest.raises(FusionError, match=r"model\.verification\.ubj takes 8 features, its card says 14"):
+        FusionModel.load(path)
+
+
+@pytest.mark.parametrize("change", [
+    {"local_key": "sift-512-v9"}, {"candidates": 1}, {"candidates": 2.5}, {"candidates": None}, {"gap": 0}, {"gap": "much"},
+    {"gap": NAN}, {"temperature": 0}, {"none_weight": "much"}, {"none_weight": np.inf}, {"sha256": 5}, {"sha256": None}])
+def test_a_verification_that_cannot_be_meant_is_refused(verifying: Path, tmp_path: Path, change: dict[str, object]) -> None:
+    card = yaml.safe_load(verifying.with_suffix(".yaml").read_text())
+    verifying.with_suffix(".yaml").write_text(yaml.safe_dump({**card, "verification": {**card["verification"], **change}}))
+    with pytest.raises(FusionError, match=f"card of verifying.ubj has a verification of .*{LOCAL_KEY}"):
+        FusionModel.load(verifying)
+    if "sha256" not in change:
+        with pytest.raises(FusionError, match="has a verification of"):
+            write_model(tmp_path / "new.ubj", toy_booster("distances"), {**CARD, "verification": {**SECTION, **change}},
+                        toy_verifier())
+        assert not list(tmp_path.glob("new*"))
+
+
+def test_a_card_without_the_hash_of_its_verifier_is_refused(verifying: Path) -> None:
+    card = yaml.safe_load(verifying.with_suffix(".yaml").read_text())
+    for section in (SECTION, "some", []):
+        verifying.with_suffix(".yaml").write_text(yaml.safe_dump({**card, "verification": section}))
+        with pytest.raises(FusionError, match="verif"):
+            FusionModel.load(verifying)
+
+
+def test_a_model_without_a_verifier_takes_the_place_of_one_with(verifying: Path, tmp_path: Path) -> None:
+    write_model(verifying, toy_booster("distances"), CARD)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["verifying.ubj", "verifying.yaml"]
+    model = FusionModel.load(verifying)
+    assert not model.verifies and "verification" not in model.card
+
+
+def test_card_and_verifier_come_together(tmp_path: Path) -> None:
+    for card, verifier in ((CARD, toy_verifier()), ({**CARD, "verification": SECTION}, None)):
+        with pytest.raises(FusionError, match="section verification"):
+            write_model(tmp_path / "model.ubj", toy_booster("distances"), card, verifier)
     assert list(tmp_path.iterdir()) == []

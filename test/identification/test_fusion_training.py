@@ -17,9 +17,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from objectcentric_ros.identification.embedded_set import EmbeddedSet
 from objectcentric_ros.identification.fusion import FEATURES, FusionError, FusionModel
@@ -41,6 +43,7 @@ from objectcentric_ros.identification.fusion_training import (
 )
 from objectcentric_ros.identification.fusion_trees import TrainingRows, candidate_loss, fit_trees, training_rows
 from objectcentric_ros.identification.size_evidence import SizeTable
+from objectcentric_ros.identification.verification import VerificationConfig
 
 pytest.importorskip("xgboost")
 pytest.importorskip("mapie")
@@ -239,3 +242,66 @@ def test_sizes_tell_apart_what_pictures_do_not(tmp_path: Path) -> None:
         model.probabilities(near, np.zeros((3, 2), np.float32))
     with pytest.raises(ValueError, match="need sizes: the dataset has no"):
         train_fusion(embedded, replace(recipe, features="distances+size"), tmp_path / "other.ubj")
+
+
+class Shown:
+    """As if points in common: many of a query and its own object's pictures, whatever order the embeddings are in."""
+
+    def __init__(self, embedded: EmbeddedSet, root: Path, objects: tuple[str, ...], cache: Path | None, *_: Any) -> None:
+        self.shows = np.array([objects.index(name) if name in objects else -1
+                               for name in embedded.select(sources=("query",)).object_ids.tolist()])
+        self.root, self.cache, self.saved = root, cache, 0
+
+    def evidence(self, queries: NDArray[np.intp], objects: NDArray[np.intp], covered: NDArray[np.bool_]) -> NDArray[np.float32]:
+        assert covered.shape == (len(queries), 3) and objects.min() >= 0
+        same = self.shows[queries] == objects
+        return np.where(covered.repeat(2, axis=1), 5.0 + 55.0 * same[:, None], np.nan).astype(np.float32)
+
+    def save(self) -> None:
+        self.saved += 1
+
+
+def test_points_in_common_tell_apart_what_vectors_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs of objects have the same vectors. Some queries are of objects without any reference, some of another split."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number, centre in enumerate(np.repeat(rng.normal(size=(30, 24)), 2, axis=0)):
+        for source, count in enumerate(COUNTS):
+            for picture in range(count):
+                vector = centre + rng.normal(size=24) * (0.05 if source else 0.3)
+                rows.append((f"o{number}", source, vector / np.linalg.norm(vector), "fusion", f"{number}-{source}-{picture}"))
+        if number % 4 == 0:
+            vector = np.eye(24)[0]
+            rows += [(f"bare{number}", 0, vector, "fusion", f"bare-{number}"), (f"o{number}", 0, vector, "train", f"t-{number}")]
+    rows = [rows[row] for row in rng.permutation(len(rows))]
+    ids, sources, vectors, splits, paths = zip(*rows, strict=True)
+    embedded = EmbeddedSet(np.array(ids), np.array(sources, np.int8), np.array(vectors, np.float32), np.array(splits),
+                           np.array(paths), "made-up")
+    banks: list[Shown] = []
+
+    def bank(*arguments: Any) -> Shown:
+        banks.append(Shown(*arguments))
+        return banks[-1]
+
+    monkeypatch.setattr("objectcentric_ros.identification.fusion_training.LocalBank", bank)
+    recipe = replace(RECIPE, features="distances", cases=replace(RECIPE.cases, candidates=(18, 19)),
+                     promises=PromiseConfig(targets=(0.6,), draws=3, scenarios=((100, 100, 100, 100),)),
+                     verification=VerificationConfig(trees=40, min_child_weight=5.0))
+    card = train_fusion(embedded, recipe, tmp_path / "model.ubj", pictures=tmp_path)
+    figures = {name: card["validation"][name]["100-100-100-100"]["precision_at_100"] for name in ("distances", "verified")}
+    assert figures["verified"] > 0.97 > 0.8 > figures["distances"]
+    [made] = banks
+    assert made.root == tmp_path and made.cache == tmp_path / ".cache" / "embeddings" and made.saved == 1
+    model = FusionModel.load(tmp_path / "model.ubj")
+    assert model.verifies and model.card["verification"]["candidates"] == 3 and model.card["verification"]["cases"] > 100
+    own = [(model.card["temperature"], model.card["none_weight"]),
+           (model.card["verification"]["temperature"], model.card["verification"]["none_weight"])]
+    assert own[0] != own[1] and min(map(min, own)) > 0                  # fitted apart
+    near = np.full((1, 2, 4), 0.05, np.float32)
+    p, _ = model.batch(near, verify=lambda rows, columns: np.where(columns == 1, 60, 5)[:, None].repeat(6, axis=1))
+    assert p[0, 1] > 5 * p[0, 0] and model.threshold(0.6) is not None
+    for change, pictures in ((recipe, None), (replace(recipe, verification=VerificationConfig(candidates=0)), tmp_path)):
+        without = train_fusion(embedded, change, tmp_path / "model.ubj", pictures=pictures)     # in the place of the first
+        assert "verified" not in without["validation"] and not FusionModel.load(tmp_path / "model.ubj").verifies
+        assert without["sha256"] == card["sha256"]
+    assert len(banks) == 1 and not list(tmp_path.glob("*verification*"))
