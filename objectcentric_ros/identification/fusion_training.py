@@ -139,7 +139,8 @@ def train_fusion(embedded: EmbeddedSet, recipe: FusionRecipe, output: Path, repo
         corrected = cross_fit_verifier(data, folds[final.cases.objects], recipe.verification, recipe.seed)
         asked = np.asarray(data.chosen.any(axis=1), bool)
         # Verified and other queries: two populations, two temperatures.
-        own = fit_posterior(final.part(~asked)), fit_posterior(replace(final, log_odds=corrected).part(asked))
+        decided = fitted[chosen] if asked.all() else fit_posterior(final.part(~asked))
+        own = decided, fit_posterior(replace(final, log_odds=corrected).part(asked))
         p = np.where(asked[:, None], posterior(corrected, *own[1])[0], posterior(final.log_odds, *own[0])[0])
         fitted[chosen] = own[0]
         figures["verified"] = _figures(final, p, recipe)
