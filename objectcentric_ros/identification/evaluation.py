@@ -52,7 +52,7 @@ from objectcentric_ros.identification.evaluation_methods import (
     source_correct,
 )
 from objectcentric_ros.identification.evaluation_recipe import FUSED, MIN_DISTANCE, EvaluationRecipe, ScenarioConfig
-from objectcentric_ros.identification.local_bank import LocalBank
+from objectcentric_ros.identification.local_bank import LocalBank, told_in_steps
 from objectcentric_ros.identification.manifest import REFERENCE_SOURCES, SOURCES, Manifest
 from objectcentric_ros.identification.precision_curve import (
     METRICS,
@@ -110,7 +110,7 @@ def evaluate(recipe: EvaluationRecipe, manifest: Manifest, rows: Mapping[str, Em
     cases = draw_cases(manifest, recipe.cases)
     bank = None
     if any(fusion.model.verifies for fusion in fusions) and recipe.main in rows:
-        bank = LocalBank(rows[recipe.main], manifest.root, cases.objects, cache, _in_steps(report))
+        bank = LocalBank(rows[recipe.main], manifest.root, cases.objects, cache, told_in_steps(report))
     evaluator = _Evaluator(recipe, cases, Evaluation(), bank)
     evaluator.describe(manifest)
     kinds = [facts.kind if (facts := objects.get(name)) and facts.kind in recipe.failures.kinds else "" for name in cases.objects]
@@ -338,10 +338,6 @@ class _Evaluator:
 
     def _ranges(self, samples: NDArray[np.float64], names: Sequence[str]) -> dict[str, list[float]]:
         return {name: self.bootstrap.interval(samples[:, index]).pair for index, name in enumerate(names)}
-
-
-def _in_steps(report: Report) -> Callable[[int, int], None]:
-    return lambda done, total: report(f"common points: {done} of {total}") if done == total or done % 10240 == 0 else None
 
 
 def _finite(values: NDArray[np.float64]) -> list[float | None]:

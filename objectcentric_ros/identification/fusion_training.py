@@ -41,7 +41,7 @@ from objectcentric_ros.identification.fusion import FEATURES, SIZED, VERIFICATIO
 from objectcentric_ros.identification.fusion_cases import Cases, QueryPool, draw_cases, likeliest, query_pool
 from objectcentric_ros.identification.fusion_recipe import BEST, FusionRecipe
 from objectcentric_ros.identification.fusion_trees import fit_trees, training_rows
-from objectcentric_ros.identification.local_bank import LocalBank
+from objectcentric_ros.identification.local_bank import LocalBank, told_in_steps
 from objectcentric_ros.identification.precision_curve import auroc, precision_curve
 from objectcentric_ros.identification.reject import Promise, promise_precision
 from objectcentric_ros.identification.size_evidence import SizeTable
@@ -130,7 +130,7 @@ def train_fusion(embedded: EmbeddedSet, recipe: FusionRecipe, output: Path, repo
     final, verifier, section = judged[chosen], None, None
     p = posterior(final.log_odds, *fitted[chosen])[0]
     if pictures is not None and recipe.verification.candidates:
-        bank = LocalBank(part, pictures, pool.objects, pictures / ".cache" / "embeddings", _in_steps(report))
+        bank = LocalBank(part, pictures, pool.objects, pictures / ".cache" / "embeddings", told_in_steps(report))
         data = VerificationCases.collect(final.cases, final.log_odds, bank, recipe.verification)
         bank.save()
         folds = np.empty(len(pool.objects), np.intp)
@@ -311,11 +311,6 @@ def _widened(cases: Cases, width: int) -> Cases:
     return replace(cases, distances=distances,
                    sizes=np.pad(cases.sizes, ((0, 0), (0, lacking), (0, 0)), constant_values=np.nan),
                    members=np.pad(cases.members, ((0, 0), (0, lacking)), constant_values=-1))
-
-
-def _in_steps(report: Report) -> Callable[[int, int], None]:
-    """Tells of every twentieth of a long search."""
-    return lambda done, total: report(f"common points: {done} of {total}") if done == total or done % 10240 == 0 else None
 
 
 def _sentence(figures: Mapping[str, Any]) -> str:

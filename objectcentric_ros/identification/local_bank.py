@@ -43,6 +43,11 @@ Progress = Callable[[int, int], None]
 """Called with the number of pairs done and of all."""
 
 
+def told_in_steps(report: Callable[[str], None]) -> Progress:
+    """Progress as a sentence every ten thousand pairs and at the end."""
+    return lambda done, total: report(f"common points: {done} of {total}") if done == total or done % (20 * _STEP) == 0 else None
+
+
 class LocalBank:
     """Answers how many points a query and an object have in common.
 
