@@ -29,7 +29,7 @@ from types import ModuleType
 from objectcentric_ros.paths import share_dir
 
 # Read when NumPy is loaded, which comes after. Its matrix products wait for their slowest thread, which on a busy machine hasn't
-# begun: identification took 212 ms with two threads and 53 with one, beside seven other nodes on two cores.
+# begun: identification took 212 ms with two threads and 53 to 79 with one, beside seven other nodes on two cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _ROS = "source /opt/ros/jazzy/setup.bash on a ROS 2 Jazzy machine, or run `make setup` on any other"
