@@ -27,6 +27,13 @@ from objectcentric_ros.gallery.errors import GalleryError
 from objectcentric_ros.gallery.images import ImageInfo
 from objectcentric_ros.gallery.records import ReferenceRecord
 
+# A join with `encoders` instead of its id made the planner expect one row, and compare every reference with every embedding.
+_NOT_EMBEDDED = """
+        WHERE object_id = ANY(%s) AND NOT EXISTS (
+            SELECT 1 FROM embeddings WHERE embeddings.reference_id = object_references.reference_id
+            AND encoder_id = (SELECT encoder_id FROM encoders WHERE key = %s))
+        ORDER BY reference_id LIMIT %s"""
+
 
 def insert_image(connection: psycopg.Connection, object_id: str, source: str, data: bytes, info: ImageInfo) -> tuple[int, bool]:
     """Add a checked image; (reference id, whether the object had it already). Raises UnknownObject."""
@@ -95,13 +102,10 @@ def delete(connection: psycopg.Connection, reference_id: int) -> None:
 def without_embedding(connection: psycopg.Connection, encoder_key: str, object_ids: Sequence[str],
                       limit: int) -> list[tuple[int, str, str, bytes]]:
     """(reference id, object id, source, image bytes) of image references that this encoder has not embedded yet."""
-    rows = connection.execute("""
+    rows = connection.execute(f"""
         SELECT reference_id, object_id, source, data
-        FROM object_references JOIN reference_images USING (reference_id)
-        WHERE object_id = ANY(%s) AND NOT EXISTS (
-            SELECT 1 FROM embeddings JOIN encoders USING (encoder_id)
-            WHERE encoders.key = %s AND embeddings.reference_id = object_references.reference_id)
-        ORDER BY reference_id LIMIT %s""", (list(object_ids), encoder_key, limit)).fetchall()
+        FROM object_references JOIN reference_images USING (reference_id) {_NOT_EMBEDDED}""",      # type: ignore[call-overload]
+        (list(object_ids), encoder_key, limit)).fetchall()
     return [(row[0], row[1], row[2], bytes(row[3])) for row in rows]
 
 
@@ -122,11 +126,8 @@ def insert_titles(connection: psycopg.Connection, object_ids: Sequence[str]) -> 
 def texts_without_embedding(connection: psycopg.Connection, encoder_key: str, object_ids: Sequence[str],
                             limit: int) -> list[tuple[int, str, str]]:
     """(reference id, object id, text) of text references that this encoder has not embedded yet."""
-    rows = connection.execute("""
+    rows = connection.execute(f"""
         SELECT reference_id, object_id, text
-        FROM object_references JOIN reference_texts USING (reference_id)
-        WHERE object_id = ANY(%s) AND NOT EXISTS (
-            SELECT 1 FROM embeddings JOIN encoders USING (encoder_id)
-            WHERE encoders.key = %s AND embeddings.reference_id = object_references.reference_id)
-        ORDER BY reference_id LIMIT %s""", (list(object_ids), encoder_key, limit)).fetchall()
+        FROM object_references JOIN reference_texts USING (reference_id) {_NOT_EMBEDDED}""",       # type: ignore[call-overload]
+        (list(object_ids), encoder_key, limit)).fetchall()
     return [(row[0], row[1], row[2]) for row in rows]
