@@ -35,7 +35,7 @@ def missing(connection: psycopg.Connection, key: str, object_ids: Sequence[str],
         FROM object_references JOIN reference_images USING (reference_id)
         WHERE object_id = ANY(%s) AND NOT EXISTS (
             SELECT 1 FROM reference_features AS stored
-            WHERE stored.reference_id = object_references.reference_id AND stored.key = %s)
+            WHERE stored.reference_id = object_references.reference_id AND stored.key = %s OFFSET 0)
         ORDER BY reference_id LIMIT %s""", (list(object_ids), key, limit), binary=True).fetchall()
     return [(row[0], row[1], row[2], bytes(row[3])) for row in rows]
 
@@ -73,15 +73,17 @@ def insert(connection: psycopg.Connection, key: str, rows: Sequence[tuple[int, b
 def select(connection: psycopg.Connection, key: str, object_ids: Sequence[str],
            newest: int) -> dict[str, list[tuple[str, bytes]]]:
     """(source, features) of the newest references of each object by source, oldest first; objects without any are left out."""
+    # OFFSET 0, here and in `missing`: the features of each reference are looked up by it, whatever the planner expects of a key
+    # that is newer than its statistics (it compared all features with all references).
     rows = connection.execute("""
         SELECT object_id, source, data FROM (
-            SELECT reference_id, object_id, source,
+            SELECT reference_id, object_id, source, data,
                    row_number() OVER (PARTITION BY object_id, source ORDER BY reference_id DESC) AS age
-            FROM object_references WHERE object_id = ANY(%s) AND EXISTS (
-                SELECT 1 FROM reference_features AS stored
-                WHERE stored.reference_id = object_references.reference_id AND stored.key = %s)) AS chosen
-        JOIN reference_features USING (reference_id)
-        WHERE age <= %s AND key = %s ORDER BY reference_id""", (list(object_ids), key, newest, key), binary=True).fetchall()
+            FROM object_references CROSS JOIN LATERAL (
+                SELECT data FROM reference_features AS stored
+                WHERE stored.reference_id = object_references.reference_id AND stored.key = %s OFFSET 0) AS found
+            WHERE object_id = ANY(%s)) AS chosen
+        WHERE age <= %s ORDER BY reference_id""", (key, list(object_ids), newest), binary=True).fetchall()
     found: dict[str, list[tuple[str, bytes]]] = {}
     for object_id, source, data in rows:
         found.setdefault(object_id, []).append((source, bytes(data)))
