@@ -65,7 +65,7 @@ class DeployedImageEncoder:
     Args:
         name: see find_encoder.
         precision: int8 or fp16; empty: int8 where the card says that it passed the gate, else fp16.
-        threads: CPU threads of an inference.
+        threads: CPU threads of one image, and images at a time where there are several.
 
     Raises:
         EncoderMissing: it isn't there.
@@ -104,10 +104,16 @@ class DeployedImageEncoder:
             ValueError: one of them is no (H, W, 3) uint8 RGB image, or empty.
         """
         vectors = np.empty((len(images), self.dimension), np.float32)
-        for index, image in enumerate(images):
-            square = fit_square(image, self.side)[None]
-            with self._guard:
-                vectors[index] = self._request.infer([square])[0][0]
+        squares = (fit_square(image, self.side)[None] for image in images)
+        with self._guard:
+            if len(images) == 1:
+                vectors[0] = self._one.infer([next(squares)])[0][0]
+                return vectors
+            try:
+                for index, square in enumerate(squares):
+                    self._many.start_async([square], vectors[index])
+            finally:
+                self._many.wait_all()       # also where an image is none: those before it are being written
         return vectors
 
     def _load(self, xml: Path, threads: int) -> None:
@@ -116,8 +122,11 @@ class DeployedImageEncoder:
             model = core.read_model(xml)
             # One image at a time: no slower on a CPU, and OpenVINO 2026.4 crashes on some quantised graphs of changing batches.
             model.reshape([1, *list(model.input(0).get_partial_shape())[1:]])
-            compiled = core.compile_model(model, "CPU", {
-                "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
+            settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+            # All threads for one image answer soonest. Of several images each has a thread to itself: threads that share an
+            # image wait for each other after every layer, and for longer where other nodes want the cores too.
+            compiled = core.compile_model(model, "CPU", {**settings, "PERFORMANCE_HINT": "LATENCY"})
+            parallel = core.compile_model(model, "CPU", {**settings, "NUM_STREAMS": threads}) if threads > 1 else compiled
             shape_in, shape_out = compiled.input(0).get_partial_shape(), compiled.output(0).get_partial_shape()
             sizes = (shape_in[1].get_length(), shape_in[2].get_length(), shape_out[1].get_length())
         except RuntimeError as error:
@@ -125,6 +134,11 @@ class DeployedImageEncoder:
         if sizes != (self.side, self.side, self.dimension):
             raise ValueError(f"{xml} takes images of {sizes[1]}x{sizes[0]} and gives {sizes[2]} numbers, its card says "
                              f"{self.side}x{self.side} and {self.dimension}: {REMEDY}")
-        self._compiled = compiled
-        self._request = compiled.create_infer_request()
+        self._one = compiled.create_infer_request()
+        self._many = ov.AsyncInferQueue(parallel, threads)
+        self._many.set_callback(_keep)
         self._guard = threading.Lock()
+
+
+def _keep(request: ov.InferRequest, vector: NDArray[np.float32]) -> None:
+    vector[:] = request.get_output_tensor().data[0]

@@ -135,9 +135,10 @@ def test_broken_model_files_are_refused(checkpoint: Path, tmp_path: Path, damage
         load_encoder(path)
 
 
-def test_the_exported_encoder_says_what_the_trained_one_says(checkpoint: Path, exported: Path) -> None:
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_exported_encoder_says_what_the_trained_one_says(checkpoint: Path, exported: Path, threads: int) -> None:
     images = pictures_of(2, 11)
-    reference, deployed = load_torch_encoder(checkpoint), DeployedImageEncoder(exported, "fp16", threads=1)
+    reference, deployed = load_torch_encoder(checkpoint), DeployedImageEncoder(exported, "fp16", threads=threads)
     vectors = deployed.encode(images)
     assert vectors.shape == (11, 8) and vectors.dtype == np.float32
     np.testing.assert_allclose(vectors, reference.encode(images), atol=5e-3)
@@ -189,6 +190,14 @@ def test_odd_images_have_a_vector(exported: Path, shape: tuple[int, ...]) -> Non
 def test_what_is_no_rgb_image_is_refused(exported: Path, image: np.ndarray) -> None:
     with pytest.raises(ValueError, match="uint8 RGB"):
         DeployedImageEncoder(exported, threads=1).encode([image])
+
+
+def test_an_image_that_is_none_leaves_the_next_ones_right(exported: Path) -> None:
+    encoder, images = DeployedImageEncoder(exported, "fp16", threads=2), pictures_of(4, 5)
+    right = encoder.encode(images)
+    with pytest.raises(ValueError, match="uint8 RGB"):
+        encoder.encode([*images, np.zeros((8, 8), np.uint8)])
+    np.testing.assert_array_equal(encoder.encode(images), right)
 
 
 @pytest.mark.parametrize(("damage", "text"), [
