@@ -31,10 +31,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-LOCAL_KEY = "sift-224-200-v1"
+LOCAL_KEY = "sift-224-200-v2"
 """Names what `local_features` makes; features of two keys are never compared."""
 
-SIDE = 224                  # pixels of the longer side that pictures are scaled to
+SIDE = 224                  # longer side of the frame that points are told in [px]; larger pictures are scaled to it
 MOST_POINTS = 200
 _CONTRAST = 0.02            # half of OpenCV's: the print on a package in the shade of a bin counts too
 _RATIO = 0.85               # a match is this much nearer than the next best (Lowe's ratio, lenient: the arrangement decides)
@@ -57,7 +57,7 @@ class LocalFeatures:
     """Points of one picture.
 
     Args:
-        points: (N, 2) float32 x and y in the picture scaled to SIDE [px].
+        points: (N, 2) float32 x and y in the picture as if its longer side were SIDE [px].
         descriptors: (N, 128) float32 of length 1: root-SIFT (Arandjelovic and Zisserman, 2012), whose products are similarities.
     """
 
@@ -98,16 +98,15 @@ def local_bytes(image: NDArray[np.uint8]) -> bytes:
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ValueError(f"expected a (H, W, 3) uint8 image, got {image.dtype} of shape {image.shape}")
-    scale = SIDE / max(image.shape[:2])
+    scale = min(1.0, SIDE / max(image.shape[:2]))       # SIFT itself looks at twice the size: more shows nothing more
     size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
-    scaled = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
-    gray = cv2.cvtColor(scaled, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     keypoints, descriptors = _sift().detectAndCompute(gray, None)
     if not len(keypoints):
         return b""
     rows = np.zeros((len(keypoints), _ROW), np.uint8)
     rows[:, :_WORDS] = descriptors              # whole numbers of 0 to 255
-    places = np.array([keypoint.pt for keypoint in keypoints]) * _FIXED_POINT
+    places = np.array([keypoint.pt for keypoint in keypoints]) * (SIDE / max(size) * _FIXED_POINT)
     rows[:, _WORDS:] = np.clip(np.rint(places), 0, 65535).astype("<u2").view(np.uint8)
     return rows[rows[:, :_WORDS].any(axis=1)][:MOST_POINTS].tobytes()
 

@@ -58,7 +58,7 @@ class VerificationConfig:
         trees, depth, rate, min_child_weight: of the trees that correct the log-odds.
     """
 
-    candidates: int = 3
+    candidates: int = 5
     gap: float = 2.0
     trees: int = 60
     depth: int = 3

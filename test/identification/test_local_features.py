@@ -43,7 +43,7 @@ def plain(height: int = 60, width: int = 80) -> NDArray[np.uint8]:
 
 
 def detected(image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Points and descriptors as OpenCV gives them, before they become bytes; of a picture that is SIDE pixels wide."""
+    """Points and descriptors as OpenCV gives them, before they become bytes; of a picture that is SIDE pixels large at most."""
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     keypoints, descriptors = cv2.SIFT.create(nfeatures=MOST_POINTS, contrastThreshold=0.02).detectAndCompute(gray, None)
     return np.array([keypoint.pt for keypoint in keypoints])[:MOST_POINTS], descriptors[:MOST_POINTS]
@@ -70,6 +70,21 @@ def test_points_lie_in_the_picture_scaled_to_one_side(drawn: Draw) -> None:
     points = local_features(tall).points
     assert 20 < len(points) <= MOST_POINTS
     assert 0 <= points.min() and points[:, 0].max() <= SIDE / 2 < points[:, 1].max() <= SIDE
+
+
+def test_a_small_picture_is_looked_at_as_it_is(drawn: Draw) -> None:
+    small = cv2.resize(drawn(1), (96, SIDE // 2), interpolation=cv2.INTER_AREA)
+    points, _ = detected(small)
+    found = local_features(small)
+    assert len(found) == len(points) > 20
+    assert np.abs(found.points - 2 * points).max() <= 0.5 / 64 + 1e-6       # told in the frame of pictures of SIDE, as all are
+    assert common_points(found, local_features(cv2.resize(small, (192, SIDE), interpolation=cv2.INTER_CUBIC)))[0] > 10
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 500, 3), (2000, 3, 3), (8, 8, 3)])
+def test_odd_pictures_have_features_that_can_be_kept(shape: tuple[int, int, int]) -> None:
+    data = local_bytes(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+    assert len(data) % ROW == 0 and len(LocalFeatures.from_bytes(data)) == len(data) // ROW
 
 
 def test_a_plain_picture_has_none(drawn: Draw) -> None:
