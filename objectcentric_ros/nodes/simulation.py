@@ -76,7 +76,8 @@ class SimulationConfig(StackConfig):
     item_count: int = parameter(10, "number of random items when no ids are given", minimum=0, maximum=30)
     seed: int = parameter(0, "seed of the random items, of how they fall and of the sensor noise", minimum=0)
     real_time_factor: float = parameter(1.0, "simulated seconds per second", minimum=0.05, maximum=20.0)
-    state_rate: float = parameter(50.0, "/clock, /joint_states and /tf [Hz of simulated time]", minimum=1.0, maximum=250.0)
+    state_rate: float = parameter(30.0, "/clock, /joint_states and /tf [Hz of simulated time]; 30 as franka_bringup starts it",
+                                  minimum=1.0, maximum=250.0)
     camera_rate: float = parameter(5.0, "wrist camera [Hz]", minimum=0.1, maximum=30.0)
     scene_rate: float = parameter(1.0, "front overview camera, while somebody subscribes [Hz]", minimum=0.1, maximum=10.0)
     ground_truth: bool = parameter(False, "serve simulation/ground_truth, for evaluation; no node of the pipeline asks for it")
