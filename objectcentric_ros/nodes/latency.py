@@ -22,7 +22,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,17 +67,20 @@ class LatencyOptions:
 
     Args:
         seconds: how long images are watched [s].
-        queries: how many times an image is identified.
+        queries: how many times an image is identified, and a tray.
         candidates: objects that each query names.
         references: pictures of each of them.
-        seed: of the clutter and of the choice of items.
+        seed: of the clutter, of the choice of items and of the pauses.
+        pause: longest time between two queries [s]; a random part of it passes, so that they meet the other nodes at any work.
+            Without a break they keep the simulator, and with it the camera, from its rate: the graph has less to do.
     """
 
     seconds: float = 20.0
-    queries: int = 40
+    queries: int = 100
     candidates: int = 30
     references: int = 10
     seed: int = 0
+    pause: float = 0.5
 
 
 class StampTimer:
@@ -195,9 +198,9 @@ def measure_latency(options: LatencyOptions, folder: Path, progress: Callable[[s
             progress(f"watching images for {options.seconds:.0f} s")
             to_segments = stopwatch.watch(options.seconds)
             progress(f"identifying {options.queries} times")
-            calls = [stopwatch.identify(queries[number % len(queries)], names) for number in range(options.queries)]
+            calls = [stopwatch.identify(queries[number % len(queries)], names) for number in _spaced(options)]
             progress(f"identifying {SEGMENTS_A_TRAY} segments of a tray {options.queries} times")
-            trays = [stopwatch.identify_tray(names)[0] for _ in range(options.queries)]
+            trays = [stopwatch.identify_tray(names)[0] for _ in _spaced(options)]
         resident = {name: _resident_megabytes(graph.pid_of(name)) for name in graph.names if name != "simulation"}
     identify, encoder = [elapsed for elapsed, _ in calls], [encode for _, encode in calls]
     return {
@@ -211,6 +214,13 @@ def measure_latency(options: LatencyOptions, folder: Path, progress: Callable[[s
         "images": len(to_segments), "queries": len(calls), "candidates": options.candidates, "references": options.references,
         "seed": options.seed, "cores": os.cpu_count(),
     }
+
+
+def _spaced(options: LatencyOptions) -> Iterator[int]:
+    """Numbers of the queries, each after its pause."""
+    for number, share in enumerate(np.random.default_rng(options.seed).random(options.queries)):
+        time.sleep(options.pause * share)
+        yield number
 
 
 def _fill_gallery(folder: Path, items: Sequence[Item], options: LatencyOptions,

@@ -27,7 +27,7 @@ from typing import Any
 
 EXAMPLES = """examples:
   objectcentric evaluate latency --seconds 20 --json latency.json
-  objectcentric evaluate latency --queries 100 --candidates 200 --references 5
+  objectcentric evaluate latency --queries 40 --candidates 200 --references 5
 
 The whole graph runs with the simulated cell on this machine's cores, in a ROS domain and with a gallery of its own.
 
@@ -43,10 +43,13 @@ DOMAIN = "88"   # so that a robot on this network never hears it
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     parser.add_argument("--seconds", type=float, default=20.0, metavar="S", help="how long images are watched (default 20)")
-    parser.add_argument("--queries", type=int, default=40, metavar="N", help="calls of identify_object (default 40)")
+    parser.add_argument("--queries", type=int, default=100, metavar="N",
+                        help="calls of identify_object for one image, and for a tray (default 100)")
     parser.add_argument("--candidates", type=int, default=30, metavar="C", help="candidates of a call (default 30)")
     parser.add_argument("--references", type=int, default=10, metavar="R", help="pictures of each candidate (default 10)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the clutter in the tray (default 0)")
+    parser.add_argument("--pause", type=float, default=0.5, metavar="S",
+                        help="longest pause between two calls, of random lengths; 0: none (default 0.5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
 
 
@@ -57,6 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
         if value <= 0:
             print(f"objectcentric evaluate latency: --{name} must be more than 0, got {value}", file=sys.stderr)
             return 2
+    if arguments.pause < 0:
+        print(f"objectcentric evaluate latency: --pause must not be negative, got {arguments.pause}", file=sys.stderr)
+        return 2
     os.environ.setdefault("ROS_DOMAIN_ID", DOMAIN)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     from rich.console import Console
@@ -65,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     from objectcentric_ros.nodes.latency import LatencyOptions, measure_latency
     from objectcentric_ros.picking.outcome import PickEnded
 
-    options = LatencyOptions(arguments.seconds, arguments.queries, arguments.candidates, arguments.references, arguments.seed)
+    options = LatencyOptions(arguments.seconds, arguments.queries, arguments.candidates, arguments.references, arguments.seed,
+                             arguments.pause)
     try:
         with tempfile.TemporaryDirectory(prefix="objectcentric-") as folder, Console(stderr=True).status("starting") as status:
             figures = measure_latency(options, Path(folder), status.update)
