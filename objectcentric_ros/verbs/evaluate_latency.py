@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="calls of identify_object for one image, and for a tray (default 100)")
     parser.add_argument("--candidates", type=int, default=30, metavar="C", help="candidates of a call (default 30)")
     parser.add_argument("--references", type=int, default=10, metavar="R", help="pictures of each candidate (default 10)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the clutter in the tray (default 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of clutter, items and pauses (default 0)")
     parser.add_argument("--pause", type=float, default=0.5, metavar="S",
                         help="longest pause between two calls, of random lengths; 0: none (default 0.5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
