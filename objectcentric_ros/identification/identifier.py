@@ -80,7 +80,7 @@ class Identifier:
         self.text_encoder = text_encoder
         self.fusion = fusion
         _check_family(encoder, text_encoder, fusion)
-        self.threshold = (fusion.threshold(self.config.precision) or 0.0) if fusion and self.config.precision else 0.0
+        self.threshold = _threshold(fusion, self.config.precision) if fusion is not None else 0.0
         self._embedding = threading.Lock()
         self._described: set[str] = set()       # objects whose references' points this process has seen to
         self._pool = ThreadPoolExecutor(_THREADS, "identifier")
@@ -274,6 +274,15 @@ def _check_family(encoder: Encoder, text_encoder: TextEncoder | None, fusion: Fu
     if fusion is not None and text_encoder is not None and fusion.text_key and fusion.text_key != text_encoder.key:
         raise ValueError(f"the fusion model was trained with the text encoder {fusion.text_key}, not {text_encoder.key}: train "
                          "one for it (objectcentric train fusion), or go without")
+
+
+def _threshold(fusion: FusionModel, precision: float) -> float:
+    """Least probability of an answer; raises ValueError where none keeps the precision, which 0 doesn't ask for."""
+    threshold = fusion.threshold(precision) if precision else 0.0
+    if threshold is None:
+        raise ValueError(f"no answer of the fusion model keeps a precision of {precision:g} (its card says what it can promise): "
+                         "ask for a lower identifier.precision, or for 0, which promises nothing and gives the likeliest answer")
+    return threshold
 
 
 def _ms_since(start: float) -> float:

@@ -184,7 +184,8 @@ def test_thresholds_of_the_card(gallery: Gallery, encoder, words: ColourWords) -
         return Identifier(encoder, gallery, IdentifierConfig(precision=precision), words, fusion()).threshold
 
     assert (threshold(0.9), threshold(0.95), threshold(0.0)) == (0.3, 0.7, 0.0)
-    assert threshold(0.99) == 0.0                        # nothing can be promised: the likeliest answer is given
+    with pytest.raises(ValueError, match="keeps a precision of 0.99 .*: ask for a lower"):
+        threshold(0.99)                                  # nothing can be promised, and nothing is answered as if it were
     with pytest.raises(FusionError, match="0.97"):
         threshold(0.97)
     assert Identifier(encoder, gallery, IdentifierConfig(precision=0.97)).threshold == 0.0
