@@ -225,6 +225,40 @@ def test_an_embedding_of_a_reference_that_went_meanwhile_is_left_out(gallery: Ga
     assert gallery.put_embeddings("e", [(reference, [0.0, 1.0])]) == 0
 
 
+def test_an_embedding_of_a_reference_that_is_being_removed_is_left_out_without_waiting(gallery: Gallery,
+                                                                                       picture: Callable[..., bytes]) -> None:
+    gallery.add_object(CUBE)
+    first, second = (gallery.add_reference("rubiks-cube", "tray", picture(seed))[0] for seed in (0, 1))
+    with gallery._pool.connect() as other, other.transaction():
+        other.execute("SET LOCAL idle_in_transaction_session_timeout = '20s'")      # else a writer that waits waits for ever
+        other.execute("DELETE FROM object_references WHERE reference_id = %s", (first,))
+        assert gallery.put_embeddings("e", [(first, [1.0, 0.0]), (second, [0.0, 1.0])]) == 1
+    assert gallery.min_distances("e", [[1.0, 0.0]], ["rubiks-cube"])[0, 0, 0] == pytest.approx(1.0)
+
+
+def test_two_writers_of_the_same_embeddings_at_once_both_succeed(gallery: Gallery) -> None:
+    ids = []
+    for number in range(200):
+        gallery.add_object(ObjectRecord(f"item-{number}", "Item"))
+        ids.append(gallery.add_text(f"item-{number}", "a text")[0])
+    start, new, errors = threading.Barrier(2), [], []
+
+    def work(order: int, key: str) -> None:
+        try:
+            start.wait(30)
+            new.append(gallery.put_embeddings(key, [(number, np.ones(256)) for number in ids[::order]]))
+        except Exception as error:
+            errors.append(error)
+
+    for key in ("first", "second", "third"):
+        threads = [threading.Thread(target=work, args=(order, key)) for order in (1, -1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert errors == [] and sum(new) == 3 * len(ids)
+
+
 def test_a_reference_may_have_several_embeddings_and_the_nearest_counts(gallery: Gallery, picture: Callable[..., bytes]) -> None:
     gallery.add_object(CUBE)
     reference, _ = gallery.add_reference("rubiks-cube", "tray", picture(0))
