@@ -26,6 +26,7 @@ from pgvector import Vector
 
 from objectcentric_ros.gallery.errors import InvalidEmbedding
 from objectcentric_ros.gallery.records import SOURCES, require_text
+from objectcentric_ros.gallery.references import STILL_THERE
 
 MAX_DIMENSION = 2000
 """One vector fits one page, and pgvector's HNSW index ends here as well."""
@@ -80,15 +81,12 @@ def insert(connection: psycopg.Connection, encoder_key: str, reference_ids: Sequ
     require_text(encoder_key, "the encoder key", 200)
     dimension = vectors.shape[1]
     encoder_id = encoder(connection, encoder_key, dimension)
-    # As in features.insert: references that are being removed are skipped, and all writers go in one order.
-    done = connection.execute("""
-        WITH there AS MATERIALIZED (
-            SELECT reference_id FROM object_references WHERE reference_id = ANY(%s::bigint[]) FOR KEY SHARE SKIP LOCKED)
+    done = connection.execute(f"""{STILL_THERE}
         INSERT INTO embeddings (encoder_id, reference_id, number, dimension, embedding)
         SELECT %s, reference_id, row_number() OVER (PARTITION BY reference_id ORDER BY place) - 1, %s, embedding
         FROM unnest(%s::bigint[], %b::vector[]) WITH ORDINALITY AS given (reference_id, embedding, place)
         JOIN there USING (reference_id) ORDER BY reference_id, place
-        ON CONFLICT (reference_id, encoder_id, number) DO NOTHING""",
+        ON CONFLICT (reference_id, encoder_id, number) DO NOTHING""",                    # type: ignore[call-overload]
         (list(reference_ids), encoder_id, dimension, list(reference_ids), [Vector(vector) for vector in vectors]))
     return done.rowcount
 

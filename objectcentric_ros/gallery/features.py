@@ -23,6 +23,7 @@ import psycopg
 
 from objectcentric_ros.gallery.errors import InvalidRecord
 from objectcentric_ros.gallery.records import require_text
+from objectcentric_ros.gallery.references import STILL_THERE
 
 MAX_BYTES = 64 * 1024
 """The features of one reference under one key; the table has the same limit."""
@@ -56,16 +57,12 @@ def insert(connection: psycopg.Connection, key: str, rows: Sequence[tuple[int, b
     if not rows:
         return 0
     ids = [int(reference_id) for reference_id, _ in rows]
-    # Nobody waits in a circle: references that are being removed are skipped, not waited for, and all writers go in one order.
-    # The lock keeps the others from being removed before the insert, which would break the foreign key.
-    done = connection.execute("""
-        WITH there AS MATERIALIZED (
-            SELECT reference_id FROM object_references WHERE reference_id = ANY(%s::bigint[]) FOR KEY SHARE SKIP LOCKED)
+    done = connection.execute(f"""{STILL_THERE}
         INSERT INTO reference_features (reference_id, key, data)
         SELECT reference_id, %s, data
         FROM unnest(%s::bigint[], %b::bytea[]) WITH ORDINALITY AS given (reference_id, data, place)
         JOIN there USING (reference_id) ORDER BY reference_id, place
-        ON CONFLICT (reference_id, key) DO NOTHING""",
+        ON CONFLICT (reference_id, key) DO NOTHING""",                                   # type: ignore[call-overload]
         (ids, key, ids, [bytes(data) for _, data in rows]))
     return done.rowcount
 

@@ -27,6 +27,15 @@ from objectcentric_ros.gallery.errors import GalleryError
 from objectcentric_ros.gallery.images import ImageInfo
 from objectcentric_ros.gallery.records import ReferenceRecord
 
+STILL_THERE = """
+        WITH there AS MATERIALIZED (
+            SELECT reference_id FROM object_references WHERE reference_id = ANY(%s::bigint[]) FOR KEY SHARE SKIP LOCKED)"""
+"""Table `there`: the given references but those that are being removed, which are skipped, not waited for.
+
+The lock keeps them from being removed before what is written about them. Writers in the order of reference_id never wait in a
+circle.
+"""
+
 # A join with `encoders` instead of its id made the planner expect one row, and compare every reference with every embedding.
 _NOT_EMBEDDED = """
         WHERE object_id = ANY(%s) AND NOT EXISTS (

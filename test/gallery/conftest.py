@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,3 +57,29 @@ def picture() -> Callable[..., bytes]:
         return buffer.getvalue()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def both_ways() -> Callable[..., int]:
+    """Write rows from two threads at once, one from the first to the last and one back; how many were new, thrice in all."""
+
+    def write(put: Callable[[str, Sequence[Any]], int], rows: Sequence[Any]) -> int:
+        start, new, errors = threading.Barrier(2), [], []
+
+        def work(order: int, key: str) -> None:
+            try:
+                start.wait(30)
+                new.append(put(key, rows[::order]))
+            except Exception as error:
+                errors.append(error)
+
+        for key in ("first", "second", "third"):
+            threads = [threading.Thread(target=work, args=(order, key)) for order in (1, -1)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert errors == []
+        return sum(new)
+
+    return write

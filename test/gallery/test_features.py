@@ -17,7 +17,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -166,28 +165,12 @@ def test_the_table_itself_refuses_what_is_too_large(stocked: Gallery) -> None:
         stocked._run(past_the_check)
 
 
-def test_two_writers_of_the_same_rows_at_once_both_succeed(gallery: Gallery) -> None:
+def test_two_writers_of_the_same_rows_at_once_both_succeed(gallery: Gallery, both_ways: Callable[..., int]) -> None:
     many = [VectorObject(ObjectRecord(f"item-{number}", "Item"), ("tray",), np.array([[1.0, number]], np.float32))
             for number in range(400)]
     gallery.add_vectors("e", many)
     rows = [(ids(gallery, item.record.object_id)[0], DENSE[:20_000]) for item in many]
-    start, new, errors = threading.Barrier(2), [], []
-
-    def work(order: int, key: str) -> None:
-        try:
-            start.wait(30)
-            new.append(gallery.put_features(key, rows[::order]))
-        except Exception as error:
-            errors.append(error)
-
-    for key in ("first", "second", "third"):
-        threads = [threading.Thread(target=work, args=(order, key)) for order in (1, -1)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert errors == []
-    assert sum(new) == stored(gallery) == 3 * len(rows)
+    assert both_ways(gallery.put_features, rows) == stored(gallery) == 3 * len(rows)
 
 
 def test_a_reference_whose_image_is_not_stored_is_never_missing(gallery: Gallery) -> None:

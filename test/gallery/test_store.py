@@ -236,27 +236,12 @@ def test_an_embedding_of_a_reference_that_is_being_removed_is_left_out_without_w
     assert gallery.min_distances("e", [[1.0, 0.0]], ["rubiks-cube"])[0, 0, 0] == pytest.approx(1.0)
 
 
-def test_two_writers_of_the_same_embeddings_at_once_both_succeed(gallery: Gallery) -> None:
+def test_two_writers_of_the_same_embeddings_at_once_both_succeed(gallery: Gallery, both_ways: Callable[..., int]) -> None:
     ids = []
     for number in range(200):
         gallery.add_object(ObjectRecord(f"item-{number}", "Item"))
         ids.append(gallery.add_text(f"item-{number}", "a text")[0])
-    start, new, errors = threading.Barrier(2), [], []
-
-    def work(order: int, key: str) -> None:
-        try:
-            start.wait(30)
-            new.append(gallery.put_embeddings(key, [(number, np.ones(256)) for number in ids[::order]]))
-        except Exception as error:
-            errors.append(error)
-
-    for key in ("first", "second", "third"):
-        threads = [threading.Thread(target=work, args=(order, key)) for order in (1, -1)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert errors == [] and sum(new) == 3 * len(ids)
+    assert both_ways(gallery.put_embeddings, [(number, np.ones(256)) for number in ids]) == 3 * len(ids)
 
 
 def test_a_reference_may_have_several_embeddings_and_the_nearest_counts(gallery: Gallery, picture: Callable[..., bytes]) -> None:
